@@ -1,0 +1,1 @@
+"""The offline toolkit of tiergate: label, train, calibrate, evaluate and export classifiers."""
