@@ -1,0 +1,31 @@
+SHELL := bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 0
+ONCE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint typecheck bench classifier encoder clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
+
+# One stamp per lock file: a venv is made anew only when its lock changes.
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.train: requirements/train.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/train.txt
+	@touch $@
+
+$(VENV)/.torch: requirements/torch.txt $(VENV)/.train
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/torch.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""LiteLLM in, LiteLLM out: one file for each entry of LiteLLM."""

@@ -1,0 +1,1 @@
+"""Every span, attribute and metric name, declared once."""

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Rewrites the lock files: exact versions and hashes for Python 3.11 to 3.13, no index addresses.
+# Needs uv. torch is locked in torch.txt by hand, since its CPU build has hashes of its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+compile() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --constraint requirements/constraints.txt --output-file "$@"
+}
+compile requirements/run.txt pyproject.toml requirements/build.in
+compile requirements/dev.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis \
+    --constraint requirements/run.txt
+compile requirements/train.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis \
+    --extra train --constraint requirements/dev.txt --override requirements/no-torch.txt --no-emit-package torch
+if grep -nE '://' requirements/run.txt requirements/dev.txt requirements/train.txt; then
+    echo "a lock file contains an address" >&2
+    exit 1
+fi
