@@ -54,6 +54,7 @@ class Reason(StrEnum):
     TOOL_USE = "tool_use"
     NOT_TEXT = "not_text"
     MANY_CHOICES = "many_choices"
+    LOGPROBS_ASKED = "logprobs_asked"
     CONTROL_OFF = "control_off"
     CONTROL_REFRESH = "control_refresh"
     # intent_router

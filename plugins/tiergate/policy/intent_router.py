@@ -1,0 +1,82 @@
+"""The routing decision: the cheapest tier that is good enough, unless a domain says otherwise."""
+
+from collections.abc import Mapping
+
+from tiergate.decisions import Reason, RouteDecision, RouteOutcome
+from tiergate.ports import Classification
+from tiergate.settings import Policy
+
+
+def decide_route(
+    classification: Classification, policy: Policy, *, controls: Mapping[str, object], kind: str, digest: str
+) -> RouteDecision:
+    """Choose the tier of a classified request.
+
+    A domain override comes first; then the client's `start_tier`, where policy allows it; then the
+    cheapest tier whose lower confidence bound meets `min_quality`; else the strongest tier.
+
+    Args:
+        classification: Scores of every tier and domain.
+        policy: The whole policy.
+        controls: The request controls that policy allowed.
+        kind: Kind of the classifier.
+        digest: Digest of its artifact.
+    """
+    domain, domain_score = max(classification.domains.items(), key=lambda item: item[1], default=(None, None))
+
+    def decided(outcome: RouteOutcome, reason: Reason, tier: str) -> RouteDecision:
+        return RouteDecision(
+            outcome=outcome,
+            reason=reason,
+            tier=tier,
+            score=classification.scores.get(tier),
+            scores=classification.scores,
+            domain=domain,
+            domain_score=domain_score,
+            classifier=kind,
+            artifact_digest=digest,
+        )
+
+    overridden = decide_domain_override(classification.domains, policy)
+    if overridden is not None:
+        domain, domain_score = overridden, classification.domains[overridden]
+        return decided(RouteOutcome.BYPASSED, Reason.DOMAIN_OVERRIDE, _start_tier(policy, overridden))
+    start_tier = controls.get("start_tier")
+    if isinstance(start_tier, str):
+        return decided(RouteOutcome.ROUTED, Reason.START_TIER_CONTROL, start_tier)
+    for tier in policy.tier_names:
+        if classification.lower_bounds.get(tier, 0.0) >= policy.intent_router.min_quality:
+            return decided(RouteOutcome.ROUTED, Reason.SCORE_MEETS_QUALITY, tier)
+    return decided(RouteOutcome.ROUTED, Reason.NO_TIER_MEETS_QUALITY, policy.strongest_tier)
+
+
+def decide_domain_override(domains: Mapping[str, float], policy: Policy) -> str | None:
+    """Return the overriding domain of a request, or None.
+
+    Among the domains with a start tier, the most probable one counts when its score reaches
+    `min_domain_score`: recall of these domains is what matters, so another domain may well score higher.
+    """
+    candidates = {
+        name: domains.get(name, 0.0)
+        for name, override in policy.domains.items()
+        if override.start_tier is not None and domains.get(name, 0.0) >= policy.intent_router.min_domain_score
+    }
+    return max(candidates, key=lambda name: candidates[name], default=None)
+
+
+def decide_unclassified(policy: Policy, reason: Reason) -> RouteDecision:
+    """Decide for a request that could not be classified.
+
+    With domain overrides in force the request goes to the strongest tier they name, since a finance or
+    legal question must not slip to a cheap model because the classifier is down. Without them it goes
+    on unchanged.
+    """
+    starts = [override.start_tier for override in policy.domains.values() if override.start_tier is not None]
+    if not starts:
+        return RouteDecision(outcome=RouteOutcome.SKIPPED, reason=reason)
+    strongest = max(starts, key=policy.tier_names.index)
+    return RouteDecision(outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_UNKNOWN, tier=strongest)
+
+
+def _start_tier(policy: Policy, domain: str) -> str:
+    return policy.domains[domain].start_tier or policy.strongest_tier

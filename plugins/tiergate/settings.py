@@ -1,0 +1,393 @@
+"""policy.yaml and the environment, read once into a frozen model. Bad configuration stops start-up."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tiergate.errors import PolicyError
+
+ENVIRONMENT_PREFIX = "os.environ/"
+CONTROLS = ("cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Milliseconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+
+
+class Section(BaseModel):
+    """A section of policy.yaml: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tier(Section):
+    """One tier: a LiteLLM model group and the parameters its calls get."""
+
+    name: Name
+    model_group: str = Field(min_length=1)
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class EdgeStore(Section):
+    """Qdrant Edge: embedded, one process."""
+
+    kind: Literal["edge"] = "edge"
+    path: Path = Path("./data/cache")
+
+
+class ServerStore(Section):
+    """A Qdrant server or cluster."""
+
+    kind: Literal["server"]
+    url: str
+    api_key: str | None = None
+    collection: str = "tiergate"
+
+
+class SemanticCache(Section):
+    """The semantic cache."""
+
+    enabled: bool = True
+    store: Annotated[EdgeStore | ServerStore, Field(discriminator="kind")] = EdgeStore()
+    scope: Literal["key", "team", "user", "end_user", "global"] = "key"
+    max_error: Annotated[float, Field(gt=0, lt=1)] | None = None
+    min_similarity: Annotated[float, Field(gt=0, le=1)] | None = None
+    ttl_s: Seconds = 86400
+    budget_ms: Milliseconds = 50
+    max_answer_chars: int = Field(default=100_000, gt=0)
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if self.max_error is not None and self.min_similarity is not None:
+            raise ValueError("max_error and min_similarity exclude each other; keep one")
+        return self
+
+
+class EmbeddedClassifierSettings(Section):
+    """A classifier artifact in this process."""
+
+    kind: Literal["embedded"] = "embedded"
+    artifact: str = "builtin"
+
+
+class VllmClassifierSettings(Section):
+    """A sequence classifier served by vLLM, with an embedded artifact to fall back to."""
+
+    kind: Literal["vllm"]
+    base_url: str
+    model: str
+    artifact: str = "builtin"
+    budget_ms: Milliseconds = 50
+
+
+class IntentRouter(Section):
+    """The intent router."""
+
+    enabled: bool = True
+    classifier: Annotated[
+        EmbeddedClassifierSettings | VllmClassifierSettings, Field(discriminator="kind")
+    ] = EmbeddedClassifierSettings()
+    min_quality: Share = 0.95
+    min_domain_score: Share = 0.5
+    budget_ms: Milliseconds = 50
+
+
+class Domain(Section):
+    """What a domain overrides."""
+
+    start_tier: Name | None = None
+    gate: Literal["bypass", "normal"] = "normal"
+
+
+class Verifier(Section):
+    """Who is asked about answers in the middle band."""
+
+    kind: Literal["judge"]
+    model_group: str
+    budget_ms: Milliseconds = 800
+
+
+class StreamGate(Section):
+    """What the gate may do with a stream."""
+
+    mode: Literal["hold", "record"] = "record"
+    max_hold_ms: Milliseconds = 1500
+
+
+class ConfidenceGate(Section):
+    """The confidence gate."""
+
+    enabled: bool = True
+    escalate_below: Share = 0.70
+    trust_from: Share = 0.85
+    verifier: Verifier | None = None
+    max_escalations: int = Field(default=1, ge=0, le=5)
+    stream: StreamGate = StreamGate()
+    escalation_budget_ms: Milliseconds = 60_000
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.escalate_below > self.trust_from:
+            raise ValueError(
+                f"escalate_below {self.escalate_below} is above trust_from {self.trust_from}; "
+                "put escalate_below at or below trust_from"
+            )
+        return self
+
+
+class Latency(Section):
+    """The latency budget of a whole request."""
+
+    p95_budget_ms: Milliseconds | None = None
+
+
+class Session(Section):
+    """Whether a session keeps its tier."""
+
+    sticky: bool = False
+    ttl_s: Seconds = 3600
+
+
+class Experiment(Section):
+    """Arms of policy overrides, by dotted key."""
+
+    name: str = Field(min_length=1)
+    unit: Literal["key", "user", "session"] = "key"
+    arms: dict[str, dict[str, Any]] = Field(min_length=2)
+
+
+class DecisionLogSettings(Section):
+    """Where decisions are written."""
+
+    url: str = "sqlite:///./data/decisions.db"
+    store_prompts: bool = False
+    retention_days: int = Field(default=30, gt=0)
+
+
+class Encoder(Section):
+    """Which sentence encoder gives the shared vector."""
+
+    kind: Literal["builtin", "onnx", "openai"] = "builtin"
+    path: Path | None = None
+    base_url: str | None = None
+    model: str | None = None
+    api_key: str | None = None
+    dimensions: int | None = Field(default=None, gt=0)
+    threads: int = Field(default=1, ge=1)
+    max_queue: int = Field(default=64, ge=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind == "onnx" and self.path is None:
+            raise ValueError("kind onnx needs `path`, the folder with model.onnx and tokenizer.json")
+        if self.kind == "openai" and not (self.base_url and self.model and self.dimensions):
+            raise ValueError("kind openai needs `base_url`, `model` and `dimensions`")
+        return self
+
+
+class Policy(Section):
+    """The whole of policy.yaml."""
+
+    version: Literal[1] = 1
+    entry_models: tuple[str, ...] = Field(default=("auto",), min_length=1)
+    tiers: tuple[Tier, ...] = Field(min_length=2)
+    baseline_tier: Name | None = None
+    encoder: Encoder = Encoder()
+    semantic_cache: SemanticCache = SemanticCache()
+    intent_router: IntentRouter = IntentRouter()
+    domains: dict[str, Domain] = Field(default_factory=dict)
+    confidence_gate: ConfidenceGate = ConfidenceGate()
+    latency: Latency = Latency()
+    session: Session = Session()
+    experiments: tuple[Experiment, ...] = ()
+    controls: tuple[
+        Literal["cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id"], ...
+    ] = ()
+    decision_log: DecisionLogSettings = DecisionLogSettings()
+
+    @field_validator("tiers")
+    @classmethod
+    def _unique_tiers(cls, tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+        names = [tier.name for tier in tiers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"tier {name!r} stands twice; give each tier its own name")
+        return tiers
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        names = self.tier_names
+        if self.baseline_tier is not None and self.baseline_tier not in names:
+            raise ValueError(
+                f"baseline_tier {self.baseline_tier!r} is no tier; use one of {', '.join(names)}"
+            )
+        for domain, override in self.domains.items():
+            if override.start_tier is not None and override.start_tier not in names:
+                raise ValueError(
+                    f"domains.{domain}.start_tier {override.start_tier!r} is no tier; use one of {', '.join(names)}"
+                )
+        return self
+
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """Names of the tiers, cheapest first."""
+        return tuple(tier.name for tier in self.tiers)
+
+    @property
+    def strongest_tier(self) -> str:
+        """The last tier."""
+        return self.tiers[-1].name
+
+    @property
+    def baseline(self) -> str:
+        """The tier that savings are counted against; the strongest where none is named."""
+        return self.baseline_tier or self.strongest_tier
+
+    def tier(self, name: str) -> Tier:
+        """Return a tier by its name."""
+        return next(tier for tier in self.tiers if tier.name == name)
+
+    def stronger_tier(self, name: str) -> str | None:
+        """Return the next tier after `name`, or None for the strongest."""
+        place = self.tier_names.index(name) + 1
+        return self.tier_names[place] if place < len(self.tiers) else None
+
+
+def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> Policy:
+    """Read and validate a policy file.
+
+    Args:
+        path: The YAML file.
+        environ: Where `os.environ/NAME` references are looked up; the process environment by default.
+
+    Raises:
+        PolicyError: The file is missing, no YAML, or breaks the schema. Names file, key and fix.
+    """
+    environ = os.environ if environ is None else environ
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise PolicyError(
+            path, "", f"cannot be read ({exc.strerror})", "create it, or set TIERGATE_POLICY to its path"
+        ) from exc
+    except UnicodeDecodeError as exc:
+        raise PolicyError(path, "", "is not UTF-8 text", "save it as UTF-8") from exc
+    except yaml.YAMLError as exc:
+        raise PolicyError(
+            path, "", f"is not valid YAML ({_one_line(exc)})", "correct the YAML at that place"
+        ) from exc
+    if not isinstance(raw, dict):
+        raise PolicyError(
+            path, "", "is not a mapping of keys", "start from `tiergate init` or the example policy.yaml"
+        )
+    resolved = _resolve_environment(raw, path, "", environ)
+    try:
+        return Policy.model_validate(resolved)
+    except ValidationError as exc:
+        raise _policy_error(path, exc) from exc
+
+
+def check_model_groups(
+    policy: Policy, model_groups: frozenset[str], *, policy_path: Path, config_path: Path
+) -> None:
+    """Check that every model group the policy names is in config.yaml.
+
+    Raises:
+        PolicyError: A tier, a verifier or an entry model names no model group.
+    """
+    known = ", ".join(sorted(model_groups)) or "none"
+    for place, tier in enumerate(policy.tiers):
+        if tier.model_group not in model_groups:
+            raise PolicyError(
+                policy_path,
+                f"tiers[{place}].model_group",
+                f"tier {tier.name!r} names the model group {tier.model_group!r}, which {config_path} does not have",
+                f"add `model_name: {tier.model_group}` to model_list, or use one of: {known}",
+            )
+    verifier = policy.confidence_gate.verifier
+    if verifier is not None and verifier.model_group not in model_groups:
+        raise PolicyError(
+            policy_path,
+            "confidence_gate.verifier.model_group",
+            f"the model group {verifier.model_group!r} is not in {config_path}",
+            f"use one of: {known}",
+        )
+    for place, entry in enumerate(policy.entry_models):
+        if entry not in model_groups:
+            raise PolicyError(
+                policy_path,
+                f"entry_models[{place}]",
+                f"{entry!r} is no model group of {config_path}, so a request could not go on without tiergate",
+                f"add a model_list entry `model_name: {entry}` that points where requests should go by default",
+            )
+
+
+def write_policy_schema() -> str:
+    """Return the JSON schema of policy.yaml as text."""
+    return json.dumps(Policy.model_json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _resolve_environment(value: Any, path: Path, key: str, environ: Mapping[str, str]) -> Any:
+    """Replace `os.environ/NAME` by the variable's value, everywhere in the document."""
+    if isinstance(value, dict):
+        return {
+            k: _resolve_environment(v, path, f"{key}.{k}" if key else str(k), environ)
+            for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_resolve_environment(v, path, f"{key}[{i}]", environ) for i, v in enumerate(value)]
+    if isinstance(value, str) and value.startswith(ENVIRONMENT_PREFIX):
+        name = value.removeprefix(ENVIRONMENT_PREFIX)
+        if name not in environ:
+            raise PolicyError(
+                path,
+                key,
+                f"the environment variable {name} is not set",
+                f"set {name}, or write the value here",
+            )
+        return environ[name]
+    return value
+
+
+def _policy_error(path: Path, exc: ValidationError) -> PolicyError:
+    """Turn pydantic's first error into ours."""
+    error = exc.errors()[0]
+    key = _dotted(error["loc"])
+    if error["type"] == "extra_forbidden":
+        return PolicyError(
+            path,
+            key,
+            "is not a known key",
+            "remove it, or correct its spelling (see docs/reference/policy.md)",
+        )
+    if error["type"] == "missing":
+        return PolicyError(path, key, "is required", f"add `{key.rsplit('.', 1)[-1]}:`")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error" and "; " in message:
+        problem, fix = message.split("; ", 1)
+        return PolicyError(path, key, problem, fix)
+    return PolicyError(
+        path, key, f"{message}, not {error['input']!r}"[:400], "use a value of the kind it names"
+    )
+
+
+def _dotted(loc: tuple[int | str, ...]) -> str:
+    """Write pydantic's location as a key of the YAML file; discriminator tags are left out."""
+    text = ""
+    for part in loc:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part not in {"edge", "server", "embedded", "vllm"}:
+            text += f".{part}" if text else part
+    return text
+
+
+def _one_line(exc: Exception) -> str:
+    return re.sub(r"\s+", " ", str(exc)).strip()
