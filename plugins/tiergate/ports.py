@@ -57,7 +57,7 @@ class IntentClassifier(Protocol):
 
     @property
     def kind(self) -> str:
-        """ "embedded" or "vllm"."""
+        """Kind of back end: embedded or vllm."""
         ...
 
     @property
@@ -142,9 +142,7 @@ class Neighbour:
 class AnswerStore(Protocol):
     """Keeps answers by tenant, context and meaning."""
 
-    async def look_up_exact(
-        self, tenant: str, context_key: str, prompt: str, *, now: float
-    ) -> Neighbour | None:
+    async def look_up_exact(self, tenant: str, context_key: str, prompt: str, *, now: float) -> Neighbour | None:
         """Return the live entry stored for exactly this prompt, or None. Needs no embedding.
 
         Raises:

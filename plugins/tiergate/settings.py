@@ -91,9 +91,9 @@ class IntentRouter(Section):
     """The intent router."""
 
     enabled: bool = True
-    classifier: Annotated[
-        EmbeddedClassifierSettings | VllmClassifierSettings, Field(discriminator="kind")
-    ] = EmbeddedClassifierSettings()
+    classifier: Annotated[EmbeddedClassifierSettings | VllmClassifierSettings, Field(discriminator="kind")] = (
+        EmbeddedClassifierSettings()
+    )
     min_quality: Share = 0.95
     min_domain_score: Share = 0.5
     budget_ms: Milliseconds = 50
@@ -207,9 +207,7 @@ class Policy(Section):
     latency: Latency = Latency()
     session: Session = Session()
     experiments: tuple[Experiment, ...] = ()
-    controls: tuple[
-        Literal["cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id"], ...
-    ] = ()
+    controls: tuple[Literal["cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id"], ...] = ()
     decision_log: DecisionLogSettings = DecisionLogSettings()
 
     @field_validator("tiers")
@@ -225,9 +223,7 @@ class Policy(Section):
     def _names_exist(self) -> Self:
         names = self.tier_names
         if self.baseline_tier is not None and self.baseline_tier not in names:
-            raise ValueError(
-                f"baseline_tier {self.baseline_tier!r} is no tier; use one of {', '.join(names)}"
-            )
+            raise ValueError(f"baseline_tier {self.baseline_tier!r} is no tier; use one of {', '.join(names)}")
         for domain, override in self.domains.items():
             if override.start_tier is not None and override.start_tier not in names:
                 raise ValueError(
@@ -280,13 +276,9 @@ def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> Policy:
     except UnicodeDecodeError as exc:
         raise PolicyError(path, "", "is not UTF-8 text", "save it as UTF-8") from exc
     except yaml.YAMLError as exc:
-        raise PolicyError(
-            path, "", f"is not valid YAML ({_one_line(exc)})", "correct the YAML at that place"
-        ) from exc
+        raise PolicyError(path, "", f"is not valid YAML ({_one_line(exc)})", "correct the YAML at that place") from exc
     if not isinstance(raw, dict):
-        raise PolicyError(
-            path, "", "is not a mapping of keys", "start from `tiergate init` or the example policy.yaml"
-        )
+        raise PolicyError(path, "", "is not a mapping of keys", "start from `tiergate init` or the example policy.yaml")
     resolved = _resolve_environment(raw, path, "", environ)
     try:
         return Policy.model_validate(resolved)
@@ -294,9 +286,7 @@ def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> Policy:
         raise _policy_error(path, exc) from exc
 
 
-def check_model_groups(
-    policy: Policy, model_groups: frozenset[str], *, policy_path: Path, config_path: Path
-) -> None:
+def check_model_groups(policy: Policy, model_groups: frozenset[str], *, policy_path: Path, config_path: Path) -> None:
     """Check that every model group the policy names is in config.yaml.
 
     Raises:
@@ -337,10 +327,7 @@ def write_policy_schema() -> str:
 def _resolve_environment(value: Any, path: Path, key: str, environ: Mapping[str, str]) -> Any:
     """Replace `os.environ/NAME` by the variable's value, everywhere in the document."""
     if isinstance(value, dict):
-        return {
-            k: _resolve_environment(v, path, f"{key}.{k}" if key else str(k), environ)
-            for k, v in value.items()
-        }
+        return {k: _resolve_environment(v, path, f"{key}.{k}" if key else str(k), environ) for k, v in value.items()}
     if isinstance(value, list):
         return [_resolve_environment(v, path, f"{key}[{i}]", environ) for i, v in enumerate(value)]
     if isinstance(value, str) and value.startswith(ENVIRONMENT_PREFIX):
@@ -373,9 +360,7 @@ def _policy_error(path: Path, exc: ValidationError) -> PolicyError:
     if error["type"] == "value_error" and "; " in message:
         problem, fix = message.split("; ", 1)
         return PolicyError(path, key, problem, fix)
-    return PolicyError(
-        path, key, f"{message}, not {error['input']!r}"[:400], "use a value of the kind it names"
-    )
+    return PolicyError(path, key, f"{message}, not {error['input']!r}"[:400], "use a value of the kind it names")
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:

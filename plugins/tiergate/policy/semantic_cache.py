@@ -28,9 +28,7 @@ def decide_eligibility(request: Request, settings: SemanticCache) -> Reason | No
     return next((reason for broken, reason in rules if broken), None)
 
 
-def decide_hit(
-    neighbour: Neighbour | None, request: Request, settings: SemanticCache, *, now: float
-) -> CacheDecision:
+def decide_hit(neighbour: Neighbour | None, request: Request, settings: SemanticCache, *, now: float) -> CacheDecision:
     """Decide whether the nearest stored answer is served.
 
     Args:
@@ -45,9 +43,7 @@ def decide_hit(
     max_age_s = request.controls.get("max_age_s")
     minimum = settings.min_similarity or DEFAULT_MIN_SIMILARITY
     if neighbour.answer.expires_at <= now or (max_age_s is not None and age_s > max_age_s):
-        return CacheDecision(
-            outcome=CacheOutcome.MISS, reason=Reason.EXPIRED, similarity=neighbour.similarity
-        )
+        return CacheDecision(outcome=CacheOutcome.MISS, reason=Reason.EXPIRED, similarity=neighbour.similarity)
     if not neighbour.exact and neighbour.similarity < minimum:
         return CacheDecision(
             outcome=CacheOutcome.MISS, reason=Reason.BELOW_MIN_SIMILARITY, similarity=neighbour.similarity
