@@ -96,6 +96,7 @@ class Call:
         cached_tokens: Prompt tokens read from the provider's own cache.
         cost_usd: What the call cost.
         ms: How long the call took.
+        start_ms: When the call began, counted from the request's arrival; None when not measured.
         status: "ok" or the class name of the error.
     """
 
@@ -109,4 +110,5 @@ class Call:
     cached_tokens: int = 0
     cost_usd: float = 0.0
     ms: float = 0.0
+    start_ms: float | None = None
     status: str = "ok"
