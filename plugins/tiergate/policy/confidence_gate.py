@@ -77,3 +77,13 @@ def _hindrance(*, stream_begun: bool, target: str | None, spent: bool) -> Reason
     if target is None:
         return Reason.STRONGEST_TIER
     return Reason.MAX_ESCALATIONS if spent else None
+
+
+def decide_better(weak: GateDecision, strong: GateDecision) -> bool:
+    """Tell whether the stronger tier's answer replaces the weak one, so that escalation never makes it worse.
+
+    The higher confidence wins; without one for the stronger answer it wins unless it is defective.
+    """
+    if strong.confidence is None or weak.confidence is None:
+        return strong.reason in {Reason.NO_SIGNAL, Reason.STRONGEST_TIER} or strong.confidence is not None
+    return strong.confidence >= weak.confidence

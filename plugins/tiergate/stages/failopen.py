@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from fastapi import HTTPException
+
 from tiergate.decisions import Reason
 from tiergate.errors import ControlRefusedError, QueueFullError
 
@@ -34,6 +36,19 @@ def reason_of(exc: BaseException) -> Reason:
     if isinstance(exc, QueueFullError):
         return Reason.QUEUE_FULL
     return Reason.STAGE_FAILED
+
+
+@contextmanager
+def suppressed(stage: str) -> Iterator[None]:
+    """Swallow and log what goes wrong inside the block, except a refusal that the client must see."""
+    try:
+        yield
+    except (ControlRefusedError, HTTPException):
+        raise
+    except Exception as exc:
+        if _reraise.get():
+            raise
+        logger.warning("%s failed (%s: %s); the request goes on without it", stage, type(exc).__name__, exc)
 
 
 async def fail_open(

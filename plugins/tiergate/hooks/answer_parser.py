@@ -1,0 +1,101 @@
+"""LiteLLM's response -> `Answer`, `Usage` and `Call`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tiergate.exchange import Answer, Call, TokenLogprob
+from tiergate.policy.money import Usage
+
+
+def parse_answer(response: Any) -> Answer:
+    """Parse a chat completion (ModelResponse): its first choice counts."""
+    choices = getattr(response, "choices", None) or ()
+    if not choices:
+        return Answer(text="")
+    choice = choices[0]
+    message = getattr(choice, "message", None)
+    fields = getattr(message, "provider_specific_fields", None) or {}
+    refusal = getattr(message, "refusal", None) or (fields.get("refusal") if isinstance(fields, dict) else None)
+    return Answer(
+        text=getattr(message, "content", None) or refusal or "",
+        finish_reason=getattr(choice, "finish_reason", None),
+        refusal=bool(refusal),
+        logprobs=parse_logprobs(getattr(choice, "logprobs", None)),
+        tool_arguments=tuple(_tool_arguments(getattr(message, "tool_calls", None) or ())),
+    )
+
+
+def parse_logprobs(logprobs: Any) -> tuple[TokenLogprob, ...]:
+    """Parse OpenAI's log-probabilities; anything malformed gives fewer tokens, never an error."""
+    tokens = _get(logprobs, "content") or ()
+    parsed = []
+    for token in tokens if isinstance(tokens, Sequence) else ():
+        logprob = _get(token, "logprob")
+        if isinstance(logprob, int | float):
+            top = tuple(
+                float(value)
+                for value in (_get(other, "logprob") for other in _get(token, "top_logprobs") or ())
+                if isinstance(value, int | float)
+            )
+            parsed.append(TokenLogprob(token=str(_get(token, "token") or ""), logprob=float(logprob), top=top))
+    return tuple(parsed)
+
+
+def strip_logprobs(response: Any) -> None:
+    """Remove log-probabilities that the client did not ask for, from an answer or a stream's chunk."""
+    for choice in getattr(response, "choices", None) or ():
+        if getattr(choice, "logprobs", None) is not None:
+            if type(choice).__name__ == "StreamingChoices":
+                choice.logprobs = None
+            else:
+                delattr(choice, "logprobs")
+
+
+def parse_usage(response: Any) -> Usage | None:
+    """Return the tokens of an answer, or None when it states none."""
+    usage = getattr(response, "usage", None)
+    if usage is None:
+        return None
+    return Usage(
+        prompt_tokens=int(_get(usage, "prompt_tokens") or 0),
+        completion_tokens=int(_get(usage, "completion_tokens") or 0),
+    )
+
+
+def parse_call(
+    response: Any, *, tier: str | None, model_group: str, fallback_from: str | None, started_at: float, ms: float
+) -> Call:
+    """Describe the call behind a finished response, with the cost that LiteLLM computed for it."""
+    hidden = hidden_params(response)
+    headers = hidden.get("additional_headers") or {}
+    usage = parse_usage(response)
+    details = _get(getattr(response, "usage", None), "prompt_tokens_details")
+    return Call(
+        tier=tier,
+        model_group=str(headers.get("x-litellm-model-group") or model_group),
+        model=hidden.get("litellm_model_name") or getattr(response, "model", None),
+        provider=hidden.get("custom_llm_provider"),
+        fallback_from=fallback_from,
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        completion_tokens=usage.completion_tokens if usage else 0,
+        cached_tokens=int(_get(details, "cached_tokens") or 0),
+        cost_usd=float(hidden.get("response_cost") or 0.0),
+        started_at=started_at,
+        ms=ms,
+    )
+
+
+def hidden_params(response: Any) -> Mapping[str, Any]:
+    """Return LiteLLM's hidden parameters of a response as a mapping."""
+    hidden = getattr(response, "_hidden_params", None)
+    return hidden if isinstance(hidden, Mapping) else {}
+
+
+def _tool_arguments(tool_calls: Sequence[Any]) -> list[tuple[str, str]]:
+    functions = [_get(call, "function") for call in tool_calls]
+    return [(str(_get(function, "name") or ""), str(_get(function, "arguments") or "")) for function in functions]
+
+
+def _get(value: Any, name: str) -> Any:
+    """Read a field of a mapping or of an object."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)

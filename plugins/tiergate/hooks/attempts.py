@@ -1,0 +1,53 @@
+"""Each attempt at a deployment, retries and fallbacks included: log-probabilities before, the failure after."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tiergate.exchange import Call
+from tiergate.hooks.pipeline import Pipeline
+
+TOP_LOGPROBS = 5
+
+
+def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """Note when an attempt begins and ask for log-probabilities where this very model gives them.
+
+    Deciding it here, and not before routing, lets a fallback on a provider without log-probabilities work.
+
+    Returns:
+        The changed arguments, or None to leave them as they are.
+    """
+    call_id = kwargs.get("litellm_call_id")
+    entry = pipeline.registry.get(call_id)
+    if entry is None or not isinstance(call_id, str):
+        return None
+    entry.attempts[call_id] = (pipeline.clock.now(), pipeline.clock.monotonic())
+    wanted = entry.served is None and entry.tier is not None and pipeline.policy.confidence_gate.enabled
+    if not wanted or entry.request.logprobs_asked or entry.request.has_tools:
+        return None
+    if not pipeline.catalogue.supports_logprobs(str(kwargs.get("model", ""))):
+        return None
+    return {**kwargs, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+
+
+def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], exception: Exception) -> None:
+    """Add a failed attempt to the request's calls."""
+    call_id = request_data.get("litellm_call_id")
+    entry = pipeline.registry.get(call_id)
+    if entry is None or not isinstance(call_id, str):
+        return
+    now = pipeline.clock.now()
+    started_at, started = entry.attempts.get(call_id, (now, pipeline.clock.monotonic()))
+    metadata = request_data.get("metadata") or {}
+    tier = entry.call_tiers.get(call_id, entry.tier)
+    entry.calls.append(
+        Call(
+            tier=tier,
+            model_group=str(metadata.get("model_group") or request_data.get("model") or ""),
+            model=str(request_data.get("model") or "") or None,
+            provider=str(request_data.get("custom_llm_provider") or "") or None,
+            started_at=started_at,
+            ms=1000 * (pipeline.clock.monotonic() - started),
+            status=type(exception).__name__,
+        )
+    )

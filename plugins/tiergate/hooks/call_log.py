@@ -1,0 +1,36 @@
+"""LiteLLM's own log of a call: for a stream it is the only place that tells the cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tiergate.exchange import Call
+from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.stream import finish_stream
+
+
+def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
+    """Add a streamed call with the cost that LiteLLM logged for it."""
+    call_id = kwargs.get("litellm_call_id")
+    entry = pipeline.registry.get(call_id)
+    payload = kwargs.get("standard_logging_object")
+    if entry is None or not entry.request.stream or not isinstance(payload, Mapping) or not isinstance(call_id, str):
+        return
+    started_at, _ = entry.attempts.get(call_id, (entry.started_at, entry.started))
+    failed = [call for call in entry.calls if call.status != "ok"]
+    if entry.served is None:
+        entry.calls.append(
+            Call(
+                tier=entry.tier,
+                model_group=str(payload.get("model_group") or entry.request.entry_model),
+                model=payload.get("model"),
+                provider=payload.get("custom_llm_provider"),
+                fallback_from=failed[-1].model_group if failed else None,
+                prompt_tokens=int(payload.get("prompt_tokens") or 0),
+                completion_tokens=int(payload.get("completion_tokens") or 0),
+                cost_usd=float(payload.get("response_cost") or 0.0),
+                started_at=started_at,
+                ms=1000 * max(0.0, float(payload.get("endTime") or 0.0) - started_at),
+            )
+        )
+    entry.call_logged = True
+    finish_stream(pipeline, entry)

@@ -1,0 +1,107 @@
+"""What is known of the requests between their first and their last hook."""
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tiergate.decisions import CacheDecision, GateDecision, RouteDecision
+from tiergate.exchange import Call, Request
+from tiergate.policy.money import Usage
+from tiergate.ports import StoredAnswer
+from tiergate.stages.prompt_vector import PromptVector
+
+
+@dataclass(slots=True, kw_only=True)
+class InFlight:
+    """One request on its way. The only mutable state of the pipeline.
+
+    Attributes:
+        request: The parsed request.
+        vector: Its embedding, computed at most once.
+        decision_id: Identifier of its record.
+        started_at: Unix time in seconds.
+        started: Monotonic time in seconds.
+        body: The request's data as it was before the first call, without metadata and host objects.
+        metadata: LiteLLM's metadata as it was before the first call: an escalation needs it unmixed.
+        cache: What the semantic cache decided.
+        route: What the intent router decided.
+        gate: What the gate decided; None until an answer was judged.
+        tier: Tier that is being asked or has answered.
+        served: The stored answer to serve; None unless the cache hit.
+        calls: Every attempt so far, failed ones included.
+        attempts: Start of each open attempt, by call id: (unix, monotonic).
+        stage_ms: Time of each stage in milliseconds.
+        usage: Tokens of the answer that the client gets.
+        status: "ok" or the class name of the error that the client gets.
+        stream_done: Whether the last chunk has left.
+        call_logged: Whether LiteLLM has told the cost of the streamed call.
+        parent: OpenTelemetry context of LiteLLM's request span, opaque here.
+    """
+
+    request: Request
+    vector: PromptVector
+    started_at: float
+    started: float
+    body: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    cache: CacheDecision
+    route: RouteDecision
+    decision_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    gate: GateDecision | None = None
+    tier: str | None = None
+    served: StoredAnswer | None = None
+    calls: list[Call] = field(default_factory=list)
+    attempts: dict[str, tuple[float, float]] = field(default_factory=dict)
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    usage: Usage | None = None
+    status: str = "ok"
+    stream_done: bool = False
+    call_logged: bool = False
+    parent: Any = None
+
+
+class InFlightRegistry:
+    """Requests in flight by LiteLLM's call id: bounded, and swept by age.
+
+    Clients can choose the call id (`x-litellm-call-id`), so an id that is already in flight is never
+    taken over: the newcomer gets another one.
+    """
+
+    def __init__(self, *, max_entries: int = 10_000, max_age_s: float = 3600) -> None:
+        self._entries: OrderedDict[str, InFlight] = OrderedDict()
+        self._max_entries, self._max_age_s = max_entries, max_age_s
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: InFlight) -> None:
+        """Keep an entry under its request's call id; the oldest goes when there are too many."""
+        self._entries[entry.request.call_id] = entry
+        while len(self._entries) > self._max_entries:
+            self._entries.popitem(last=False)
+
+    def get(self, call_id: Any) -> InFlight | None:
+        """Return the entry of a call id, or None."""
+        return self._entries.get(call_id) if isinstance(call_id, str) else None
+
+    def alias(self, call_id: str, entry: InFlight) -> None:
+        """Let a second call of the same request be found under its own call id."""
+        self._entries[call_id] = entry
+
+    def remove(self, entry: InFlight) -> None:
+        """Forget an entry and its aliases."""
+        for call_id in [key for key in (entry.request.call_id, *entry.attempts) if self._entries.get(key) is entry]:
+            del self._entries[call_id]
+
+    def sweep(self, now: float) -> Iterator[InFlight]:
+        """Forget entries older than the age limit and yield each once, so that they can be recorded."""
+        seen: set[int] = set()
+        for call_id, entry in list(self._entries.items()):
+            if now - entry.started < self._max_age_s:
+                break
+            del self._entries[call_id]
+            if id(entry) not in seen:
+                seen.add(id(entry))
+                yield entry

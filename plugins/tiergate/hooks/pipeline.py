@@ -1,0 +1,56 @@
+"""The stages in their order, and what the hooks need beside them."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tiergate.hooks.in_flight import InFlight, InFlightRegistry
+from tiergate.policy.money import Price
+from tiergate.ports import Clock, Embedder
+from tiergate.settings import Policy
+from tiergate.stages.confidence_gate import ConfidenceGate
+from tiergate.stages.decision_record import DecisionRecorder
+from tiergate.stages.intent_router import IntentRouter
+from tiergate.stages.semantic_cache import SemanticCache
+
+
+class ModelCatalogue(Protocol):
+    """What LiteLLM knows of its models."""
+
+    def price(self, model_group: str) -> Price | None:
+        """Return the price of a model group in USD per token, or None when LiteLLM knows none."""
+        ...
+
+    def supports_logprobs(self, model: str) -> bool:
+        """Tell whether a model gives token log-probabilities."""
+        ...
+
+
+class ModelRouter(Protocol):
+    """Calls model groups through LiteLLM's own Router."""
+
+    async def ask(self, entry: InFlight, model_group: str, call_id: str, params: dict[str, Any]) -> Any:
+        """Send the entry's request to a model group and return LiteLLM's response.
+
+        Raises:
+            EscalationError: The model group gave no answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """One request meets, in this order: cache, router, (the call), gate, record."""
+
+    policy: Policy
+    semantic_cache: SemanticCache
+    intent_router: IntentRouter
+    confidence_gate: ConfidenceGate
+    decision_record: DecisionRecorder
+    registry: InFlightRegistry
+    embedder: Embedder
+    catalogue: ModelCatalogue
+    models: ModelRouter
+    clock: Clock
+    cache_group: str | None
+    spawn: Callable[[Coroutine[Any, Any, Any]], None]

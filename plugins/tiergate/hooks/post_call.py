@@ -1,0 +1,109 @@
+"""After the call: judge the answer, escalate a weak one, keep a trusted one."""
+
+import uuid
+from typing import Any
+
+from tiergate.decisions import GateDecision, GateOutcome, Reason
+from tiergate.exchange import Answer
+from tiergate.hooks.answer_parser import parse_answer, parse_call, parse_usage, strip_logprobs
+from tiergate.hooks.in_flight import InFlight
+from tiergate.hooks.pipeline import Pipeline
+from tiergate.policy.confidence_gate import decide_better
+from tiergate.stages.confidence_gate import escalation_failed
+from tiergate.stages.failopen import suppressed
+
+
+async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) -> Any:
+    """Return the response that the client gets, or None to leave it as it is."""
+    entry = pipeline.registry.get(data.get("litellm_call_id"))
+    if entry is None:
+        return None
+    final = None
+    with suppressed("post_call"):
+        final = await _judge_and_escalate(pipeline, entry, response)
+    if not entry.request.logprobs_asked:
+        with suppressed("post_call"):
+            strip_logprobs(final or response)
+    with suppressed("post_call"):
+        await _keep(pipeline, entry, final or response)
+    return final
+
+
+async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any) -> Any:
+    entry.usage = parse_usage(response)
+    if entry.served is not None:
+        entry.tier, entry.gate = entry.served.tier, GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.CACHE_HIT)
+        return None
+    note_call(pipeline, entry, response, entry.request.call_id)
+    if entry.tier is None:
+        entry.gate = GateDecision(outcome=GateOutcome.SKIPPED, reason=entry.route.reason)
+        return None
+    started = pipeline.clock.monotonic()
+    kept, tier, escalations = response, entry.tier, 0
+    first = best = _judge(pipeline, entry, parse_answer(response), tier, escalations)
+    while best.outcome is GateOutcome.ESCALATED and best.escalate_to is not None:
+        tier, escalations = best.escalate_to, escalations + 1
+        stronger = await _ask(pipeline, entry, best, tier)
+        if stronger is None:
+            first = escalation_failed(first) if escalations == 1 else first
+            break
+        judged = _judge(pipeline, entry, parse_answer(stronger), tier, escalations)
+        if not decide_better(best, judged):
+            break
+        kept, best, entry.tier, entry.usage = stronger, judged, tier, parse_usage(stronger)
+    entry.gate, entry.final_confidence = first, best.confidence
+    entry.stage_ms["confidence_gate"] = 1000 * (pipeline.clock.monotonic() - started)
+    return None if kept is response else kept
+
+
+def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str, escalations: int) -> GateDecision:
+    return pipeline.confidence_gate.judge(entry.request, answer, entry.route, tier=tier, escalations=escalations)
+
+
+async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name: str) -> Any:
+    """Ask a stronger tier as a call of its own, with its own call id and metadata."""
+    tier, call_id = pipeline.policy.tier(name), str(uuid.uuid4())
+    pipeline.registry.alias(call_id, entry)
+    entry.call_tiers[call_id] = name
+
+    async def ask(_tier: str) -> Any:
+        return await pipeline.models.ask(entry, tier.model_group, call_id, dict(tier.params))
+
+    response = await pipeline.confidence_gate.escalate(decision, ask)
+    if response is not None:
+        note_call(pipeline, entry, response, call_id)
+    return response
+
+
+def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) -> None:
+    """Add a finished call to the entry: its model, tokens, cost and time."""
+    started_at, started = entry.attempts.get(call_id, (entry.started_at, entry.started))
+    tier = entry.call_tiers.get(call_id, entry.tier)
+    failed = [call for call in entry.calls if call.status != "ok" and call.tier == tier]
+    entry.calls.append(
+        parse_call(
+            response,
+            tier=tier,
+            model_group=pipeline.policy.tier(tier).model_group if tier else entry.request.entry_model,
+            fallback_from=failed[-1].model_group if failed else None,
+            started_at=started_at,
+            ms=1000 * (pipeline.clock.monotonic() - started),
+        )
+    )
+
+
+async def _keep(pipeline: Pipeline, entry: InFlight, response: Any) -> None:
+    """Store the answer that the client gets, when the gate trusts it."""
+    if entry.gate is None or entry.tier is None or entry.served is not None:
+        return
+    await pipeline.semantic_cache.keep(
+        entry.request,
+        entry.vector,
+        response.model_dump(exclude_none=False),
+        parse_answer(response),
+        cache=entry.cache,
+        gate=entry.gate,
+        tier=entry.tier,
+        confidence=entry.final_confidence,
+        cost_usd=sum(call.cost_usd for call in entry.calls),
+    )

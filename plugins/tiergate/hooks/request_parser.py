@@ -1,0 +1,97 @@
+"""LiteLLM's request data -> `Request`."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tiergate.errors import ControlRefusedError
+from tiergate.exchange import Endpoint, Request
+
+ENDPOINTS: Mapping[str, Endpoint] = {"acompletion": "chat_completions"}
+"""LiteLLM call types that tiergate handles; every other one passes through untouched."""
+
+ANSWER_NEUTRAL = frozenset(
+    {"model", "messages", "stream", "stream_options", "user", "metadata", "litellm_metadata", "store", "timeout"}
+)
+"""Body keys that do not change the answer; whatever else the client sent becomes part of the context key."""
+
+
+def parse_request(
+    data: Mapping[str, Any], call_type: str, tenant: str | None, *, allowed_controls: Sequence[str]
+) -> Request:
+    """Parse the data of one chat completion.
+
+    Args:
+        data: LiteLLM's request data.
+        call_type: LiteLLM's call type, one of `ENDPOINTS`.
+        tenant: Hashed identity that answers may be shared with.
+        allowed_controls: The request controls that policy allows.
+
+    Raises:
+        ControlRefusedError: The client asked for a control that policy does not allow.
+    """
+    messages = [message for message in data.get("messages") or () if isinstance(message, dict)]
+    last = messages[-1] if messages else {}
+    turns = [message for message in messages if message.get("role") not in {"system", "developer"}]
+    asks = last.get("role") == "user"
+    return Request(
+        call_id=str(data.get("litellm_call_id", "")),
+        endpoint=ENDPOINTS[call_type],
+        entry_model=str(data.get("model", "")),
+        tenant=tenant,
+        prompt=content_text(last.get("content")) if asks else "",
+        context_key=digest_context(data, messages[:-1] if asks else messages),
+        turns=len(turns),
+        stream=bool(data.get("stream")),
+        json_asked=_asks_json(data.get("response_format")),
+        has_tools=bool(data.get("tools") or data.get("functions"))
+        or any(message.get("role") in {"tool", "function"} or message.get("tool_calls") for message in messages),
+        text_only=all(_is_text(message.get("content")) for message in messages),
+        choices=data["n"] if isinstance(data.get("n"), int) else 1,
+        max_tokens=_first_int(data.get("max_completion_tokens"), data.get("max_tokens")),
+        logprobs_asked=bool(data.get("logprobs")),
+        controls=_controls(data, allowed_controls),
+    )
+
+
+def content_text(content: Any) -> str:
+    """Return the text of a message's content, parts joined by newlines."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict) and "text" in part)
+
+
+def digest_context(data: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> str:
+    """Digest everything but the last user turn that changes the answer: 32 hexadecimal digits."""
+    sent = (data.get("proxy_server_request") or {}).get("body") or data
+    settings = {key: data.get(key) for key in sent if key not in ANSWER_NEUTRAL}
+    text = json.dumps([data.get("model"), earlier, settings], sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _is_text(content: Any) -> bool:
+    if not isinstance(content, list):
+        return True
+    return all(not isinstance(part, dict) or part.get("type", "text") == "text" for part in content)
+
+
+def _asks_json(response_format: Any) -> bool:
+    return isinstance(response_format, dict) and response_format.get("type") in {"json_object", "json_schema"}
+
+
+def _first_int(*values: Any) -> int | None:
+    return next((value for value in values if isinstance(value, int)), None)
+
+
+def _controls(data: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
+    metadata = data.get("metadata")
+    controls = metadata.get("tiergate") if isinstance(metadata, dict) else None
+    if not isinstance(controls, dict):
+        return {}
+    for name in controls:
+        if name not in allowed:
+            raise ControlRefusedError(str(name))
+    return dict(controls)

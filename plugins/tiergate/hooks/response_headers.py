@@ -1,0 +1,27 @@
+"""The headers of a response: where the record of a finished request is written."""
+
+from typing import Any
+
+from tiergate.hooks.pipeline import Pipeline
+from tiergate.stages.failopen import suppressed
+
+
+def headers_for(pipeline: Pipeline, data: dict[str, Any], response: Any) -> dict[str, str] | None:
+    """Return the x-tiergate-* headers and record the decision first, so that a header never lies about a row.
+
+    A stream's headers leave before its answer: the row written now is replaced when the stream ends.
+
+    Args:
+        pipeline: The stages.
+        data: LiteLLM's request data.
+        response: The response; None when the request failed.
+    """
+    entry = pipeline.registry.get(data.get("litellm_call_id"))
+    if entry is None:
+        return None
+    with suppressed("decision_record"):
+        if entry.request.stream and response is not None:
+            return pipeline.decision_record.begin(entry, pipeline.catalogue)
+        pipeline.registry.remove(entry)
+        return pipeline.decision_record.finish(entry, pipeline.catalogue)
+    return None

@@ -1,0 +1,35 @@
+"""LiteLLM's authenticated identity -> the tenant that answers are shared with."""
+
+import hashlib
+from typing import Any
+
+from tiergate.settings import SemanticCache
+
+
+def identify_tenant(identity: Any, settings: SemanticCache) -> str | None:
+    """Return the hashed tenant of a caller in the cache's scope, or None when it cannot be established.
+
+    Only what LiteLLM authenticated counts, never what the client writes in the request. The one
+    exception is `end_user`, which LiteLLM itself takes from the body: it only narrows the caller's key.
+
+    Args:
+        identity: LiteLLM's UserAPIKeyAuth.
+        settings: The cache's policy.
+    """
+    if settings.scope == "global":
+        return hash_identity("global", "")
+    key = getattr(identity, "token", None) or getattr(identity, "api_key", None)
+    parts = {
+        "key": (key,),
+        "team": (getattr(identity, "team_id", None),),
+        "user": (getattr(identity, "user_id", None),),
+        "end_user": (key, getattr(identity, "end_user_id", None)),
+    }[settings.scope]
+    if not all(isinstance(part, str) and part for part in parts):
+        return None
+    return hash_identity(settings.scope, "\x1f".join(str(part) for part in parts))
+
+
+def hash_identity(scope: str, identity: str) -> str:
+    """Return 32 hexadecimal digits that stand for an identity."""
+    return hashlib.sha256(f"tiergate\x1f{scope}\x1f{identity}".encode()).hexdigest()[:32]

@@ -1,0 +1,76 @@
+"""Stage 3: judge an answer, and ask a stronger tier when it is too weak."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision
+from tiergate.exchange import Answer, Request
+from tiergate.policy.confidence import decide_confidence
+from tiergate.policy.confidence_gate import decide_gate
+from tiergate.policy.signals import measure_signals
+from tiergate.settings import Policy
+from tiergate.stages.failopen import fail_open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceGate:
+    """Turns an answer's signals into trust, verification or escalation."""
+
+    policy: Policy
+
+    def judge(
+        self,
+        request: Request,
+        answer: Answer,
+        route: RouteDecision,
+        *,
+        tier: str,
+        escalations: int,
+        stream_begun: bool = False,
+    ) -> GateDecision:
+        """Judge one answer of one tier."""
+        signals = measure_signals(answer, request)
+        prior = route.scores.get(tier)
+        confidence, failure = decide_confidence(signals, prior=prior)
+        return decide_gate(
+            route,
+            self.policy,
+            tier=tier,
+            confidence=confidence,
+            failure=failure,
+            signals=signals,
+            escalations=escalations,
+            stream_begun=stream_begun,
+        )
+
+    async def escalate(self, decision: GateDecision, ask: Callable[[str], Awaitable[Any]]) -> Any:
+        """Ask the stronger tier within the escalation budget.
+
+        Args:
+            decision: An escalation.
+            ask: Asks a tier by name and returns the host's response.
+
+        Returns:
+            The response, or None when the stronger tier gave none: then the weak answer stays.
+        """
+        if decision.outcome is not GateOutcome.ESCALATED or decision.escalate_to is None:
+            return None
+        return await fail_open(
+            "confidence_gate",
+            ask(decision.escalate_to),
+            budget_ms=self.policy.confidence_gate.escalation_budget_ms,
+            otherwise=lambda _reason, _: None,
+        )
+
+
+def escalation_failed(decision: GateDecision) -> GateDecision:
+    """Return the decision of a gate that wanted to escalate and got no answer."""
+    return GateDecision(
+        outcome=GateOutcome.SKIPPED,
+        reason=Reason.ESCALATION_FAILED,
+        confidence=decision.confidence,
+        signals=decision.signals,
+        escalate_below=decision.escalate_below,
+        trust_from=decision.trust_from,
+    )
