@@ -136,6 +136,7 @@ class GateDecision:
         outcome: trusted, verified, escalated, bypassed or skipped.
         reason: Why.
         confidence: P(the first answer is good); None without a signal.
+        final_confidence: P(the answer the client got is good); differs after an escalation.
         signals: The signals behind the confidence, by name.
         escalate_below: The lower cut in force.
         trust_from: The upper cut in force.
@@ -146,6 +147,7 @@ class GateDecision:
     outcome: GateOutcome
     reason: Reason
     confidence: float | None = None
+    final_confidence: float | None = None
     signals: Mapping[str, float] = field(default_factory=dict)
     escalate_below: float | None = None
     trust_from: float | None = None

@@ -7,8 +7,13 @@ from tiergate.exchange import Answer, Call, TokenLogprob
 from tiergate.policy.money import Usage
 
 
-def parse_answer(response: Any) -> Answer:
-    """Parse a chat completion (ModelResponse): its first choice counts."""
+def parse_answer(response: Any, *, logprobs: tuple[TokenLogprob, ...] | None = None) -> Answer:
+    """Parse a chat completion (ModelResponse): its first choice counts.
+
+    Args:
+        response: LiteLLM's response.
+        logprobs: Log-probabilities gathered elsewhere (from a stream's chunks); the response's own by default.
+    """
     choices = getattr(response, "choices", None) or ()
     if not choices:
         return Answer(text="")
@@ -20,7 +25,7 @@ def parse_answer(response: Any) -> Answer:
         text=getattr(message, "content", None) or refusal or "",
         finish_reason=getattr(choice, "finish_reason", None),
         refusal=bool(refusal),
-        logprobs=parse_logprobs(getattr(choice, "logprobs", None)),
+        logprobs=parse_logprobs(getattr(choice, "logprobs", None)) if logprobs is None else logprobs,
         tool_arguments=tuple(_tool_arguments(getattr(message, "tool_calls", None) or ())),
     )
 
@@ -63,7 +68,7 @@ def parse_usage(response: Any) -> Usage | None:
 
 
 def parse_call(
-    response: Any, *, tier: str | None, model_group: str, fallback_from: str | None, started_at: float, ms: float
+    response: Any, *, tier: str | None, model_group: str, fallback_from: str | None, start_ms: float, ms: float
 ) -> Call:
     """Describe the call behind a finished response, with the cost that LiteLLM computed for it."""
     hidden = hidden_params(response)
@@ -80,7 +85,7 @@ def parse_call(
         completion_tokens=usage.completion_tokens if usage else 0,
         cached_tokens=int(_get(details, "cached_tokens") or 0),
         cost_usd=float(hidden.get("response_cost") or 0.0),
-        started_at=started_at,
+        start_ms=start_ms,
         ms=ms,
     )
 

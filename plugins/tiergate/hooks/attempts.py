@@ -21,7 +21,7 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any]
     entry = pipeline.registry.get(call_id)
     if entry is None or not isinstance(call_id, str):
         return None
-    entry.attempts[call_id] = (pipeline.clock.now(), pipeline.clock.monotonic())
+    entry.attempts[call_id] = pipeline.clock.monotonic()
     wanted = entry.served is None and entry.tier is not None and pipeline.policy.confidence_gate.enabled
     if not wanted or entry.request.logprobs_asked or entry.request.has_tools:
         return None
@@ -36,8 +36,7 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
     entry = pipeline.registry.get(call_id)
     if entry is None or not isinstance(call_id, str):
         return
-    now = pipeline.clock.now()
-    started_at, started = entry.attempts.get(call_id, (now, pipeline.clock.monotonic()))
+    started = entry.attempts.get(call_id, entry.started)
     metadata = request_data.get("metadata") or {}
     tier = entry.call_tiers.get(call_id, entry.tier)
     entry.calls.append(
@@ -46,7 +45,7 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
             model_group=str(metadata.get("model_group") or request_data.get("model") or ""),
             model=str(request_data.get("model") or "") or None,
             provider=str(request_data.get("custom_llm_provider") or "") or None,
-            started_at=started_at,
+            start_ms=entry.since_start_ms(started),
             ms=1000 * (pipeline.clock.monotonic() - started),
             status=type(exception).__name__,
         )

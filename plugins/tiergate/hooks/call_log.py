@@ -15,7 +15,7 @@ def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
     payload = kwargs.get("standard_logging_object")
     if entry is None or not entry.request.stream or not isinstance(payload, Mapping) or not isinstance(call_id, str):
         return
-    started_at, _ = entry.attempts.get(call_id, (entry.started_at, entry.started))
+    start_ms = entry.since_start_ms(entry.attempts.get(call_id, entry.started))
     failed = [call for call in entry.calls if call.status != "ok"]
     if entry.served is None:
         entry.calls.append(
@@ -28,8 +28,8 @@ def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
                 prompt_tokens=int(payload.get("prompt_tokens") or 0),
                 completion_tokens=int(payload.get("completion_tokens") or 0),
                 cost_usd=float(payload.get("response_cost") or 0.0),
-                started_at=started_at,
-                ms=1000 * max(0.0, float(payload.get("endTime") or 0.0) - started_at),
+                start_ms=start_ms,
+                ms=max(0.0, 1000 * (float(payload.get("endTime") or 0.0) - entry.started_at) - start_ms),
             )
         )
     entry.call_logged = True

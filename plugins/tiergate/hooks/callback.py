@@ -3,7 +3,7 @@
 LiteLLM looks for hooks in the class itself, not in its bases, so they all stand here.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
@@ -64,7 +64,7 @@ class TiergateCallback(CustomLogger):
         traceback_str: str | None = None,
     ) -> None:
         with suppressed("failure"):
-            after_failure(self._pipeline(), request_data, original_exception)
+            after_failure(self._pipeline(), request_data)
 
     @override
     async def async_post_call_response_headers_hook(

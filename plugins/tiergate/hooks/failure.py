@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.telemetry.record import DecisionStatus
 
 
-def after_failure(pipeline: Pipeline, request_data: Mapping[str, Any], exception: BaseException) -> None:
-    """Note the error; the headers hook that follows writes the record."""
+def after_failure(pipeline: Pipeline, request_data: Mapping[str, Any]) -> None:
+    """Note that the request failed; the headers hook that follows writes the record."""
     entry = pipeline.registry.get(request_data.get("litellm_call_id"))
     if entry is not None:
-        entry.status = type(exception).__name__
+        entry.status = DecisionStatus.FAILED

@@ -11,6 +11,7 @@ from tiergate.exchange import Call, Request
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
+from tiergate.telemetry.record import DecisionStatus, Stage
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,10 +32,12 @@ class InFlight:
         tier: Tier that is being asked or has answered.
         served: The stored answer to serve; None unless the cache hit.
         calls: Every attempt so far, failed ones included.
-        attempts: Start of each open attempt, by call id: (unix, monotonic).
+        attempts: When the last attempt of each call began, by call id, on the monotonic clock.
+        call_tiers: Tier of each escalation, by call id.
         stage_ms: Time of each stage in milliseconds.
         usage: Tokens of the answer that the client gets.
-        status: "ok" or the class name of the error that the client gets.
+        stage_start_ms: When each stage began, after the request's arrival.
+        status: How the request ended.
         stream_done: Whether the last chunk has left.
         call_logged: Whether LiteLLM has told the cost of the streamed call.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
@@ -53,13 +56,24 @@ class InFlight:
     tier: str | None = None
     served: StoredAnswer | None = None
     calls: list[Call] = field(default_factory=list)
-    attempts: dict[str, tuple[float, float]] = field(default_factory=dict)
-    stage_ms: dict[str, float] = field(default_factory=dict)
+    attempts: dict[str, float] = field(default_factory=dict)
+    call_tiers: dict[str, str] = field(default_factory=dict)
+    stage_ms: dict[Stage, float] = field(default_factory=dict)
     usage: Usage | None = None
-    status: str = "ok"
+    stage_start_ms: dict[Stage, float] = field(default_factory=dict)
+    status: DecisionStatus = DecisionStatus.OK
     stream_done: bool = False
     call_logged: bool = False
     parent: Any = None
+
+    def add_stage(self, stage: Stage, began: float, ended: float) -> None:
+        """Note when a stage ran, both on the monotonic clock."""
+        self.stage_start_ms[stage] = 1000 * (began - self.started)
+        self.stage_ms[stage] = 1000 * (ended - began)
+
+    def since_start_ms(self, moment: float) -> float:
+        """Return a moment of the monotonic clock as milliseconds after the request's arrival."""
+        return 1000 * (moment - self.started)
 
 
 class InFlightRegistry:
@@ -92,7 +106,7 @@ class InFlightRegistry:
 
     def remove(self, entry: InFlight) -> None:
         """Forget an entry and its aliases."""
-        for call_id in [key for key in (entry.request.call_id, *entry.attempts) if self._entries.get(key) is entry]:
+        for call_id in [key for key in (entry.request.call_id, *entry.call_tiers) if self._entries.get(key) is entry]:
             del self._entries[call_id]
 
     def sweep(self, now: float) -> Iterator[InFlight]:

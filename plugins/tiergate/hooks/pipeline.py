@@ -1,10 +1,10 @@
 """The stages in their order, and what the hooks need beside them."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tiergate.hooks.in_flight import InFlight, InFlightRegistry
+from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.policy.money import Price
 from tiergate.ports import Clock, Embedder
 from tiergate.settings import Policy
@@ -29,8 +29,10 @@ class ModelCatalogue(Protocol):
 class ModelRouter(Protocol):
     """Calls model groups through LiteLLM's own Router."""
 
-    async def ask(self, entry: InFlight, model_group: str, call_id: str, params: dict[str, Any]) -> Any:
-        """Send the entry's request to a model group and return LiteLLM's response.
+    async def ask(
+        self, body: Mapping[str, Any], metadata: dict[str, Any], model_group: str, call_id: str, params: Mapping[str, Any]
+    ) -> Any:
+        """Send a request to a model group and return LiteLLM's response.
 
         Raises:
             EscalationError: The model group gave no answer.

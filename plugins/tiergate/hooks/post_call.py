@@ -1,16 +1,20 @@
 """After the call: judge the answer, escalate a weak one, keep a trusted one."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
-from tiergate.decisions import GateDecision, GateOutcome, Reason
+from tiergate.decisions import GateDecision, GateOutcome
 from tiergate.exchange import Answer
 from tiergate.hooks.answer_parser import parse_answer, parse_call, parse_usage, strip_logprobs
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.request_parser import copy_containers
 from tiergate.policy.confidence_gate import decide_better
+from tiergate.policy.money import sum_cost
 from tiergate.stages.confidence_gate import escalation_failed
 from tiergate.stages.failopen import suppressed
+from tiergate.telemetry.record import Stage
 
 
 async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) -> Any:
@@ -25,14 +29,14 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
         with suppressed("post_call"):
             strip_logprobs(final or response)
     with suppressed("post_call"):
-        await _keep(pipeline, entry, final or response)
+        await keep_answer(pipeline, entry, final or response, parse_answer(final or response))
     return final
 
 
 async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any) -> Any:
     entry.usage = parse_usage(response)
     if entry.served is not None:
-        entry.tier, entry.gate = entry.served.tier, GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.CACHE_HIT)
+        entry.tier, entry.gate = entry.served.tier, pipeline.confidence_gate.skipped_for_hit(entry.served.confidence)
         return None
     note_call(pipeline, entry, response, entry.request.call_id)
     if entry.tier is None:
@@ -51,8 +55,8 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
         if not decide_better(best, judged):
             break
         kept, best, entry.tier, entry.usage = stronger, judged, tier, parse_usage(stronger)
-    entry.gate, entry.final_confidence = first, best.confidence
-    entry.stage_ms["confidence_gate"] = 1000 * (pipeline.clock.monotonic() - started)
+    entry.gate = replace(first, final_confidence=best.confidence)
+    entry.add_stage(Stage.CONFIDENCE_GATE, started, pipeline.clock.monotonic())
     return None if kept is response else kept
 
 
@@ -67,7 +71,9 @@ async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name
     entry.call_tiers[call_id] = name
 
     async def ask(_tier: str) -> Any:
-        return await pipeline.models.ask(entry, tier.model_group, call_id, dict(tier.params))
+        return await pipeline.models.ask(
+            entry.body, copy_containers(entry.metadata), tier.model_group, call_id, tier.params
+        )
 
     response = await pipeline.confidence_gate.escalate(decision, ask)
     if response is not None:
@@ -77,7 +83,7 @@ async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name
 
 def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) -> None:
     """Add a finished call to the entry: its model, tokens, cost and time."""
-    started_at, started = entry.attempts.get(call_id, (entry.started_at, entry.started))
+    started = entry.attempts.get(call_id, entry.started)
     tier = entry.call_tiers.get(call_id, entry.tier)
     failed = [call for call in entry.calls if call.status != "ok" and call.tier == tier]
     entry.calls.append(
@@ -86,24 +92,24 @@ def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) 
             tier=tier,
             model_group=pipeline.policy.tier(tier).model_group if tier else entry.request.entry_model,
             fallback_from=failed[-1].model_group if failed else None,
-            started_at=started_at,
+            start_ms=entry.since_start_ms(started),
             ms=1000 * (pipeline.clock.monotonic() - started),
         )
     )
 
 
-async def _keep(pipeline: Pipeline, entry: InFlight, response: Any) -> None:
+async def keep_answer(pipeline: Pipeline, entry: InFlight, response: Any, answer: Answer) -> None:
     """Store the answer that the client gets, when the gate trusts it."""
     if entry.gate is None or entry.tier is None or entry.served is not None:
         return
     await pipeline.semantic_cache.keep(
         entry.request,
         entry.vector,
-        response.model_dump(exclude_none=False),
-        parse_answer(response),
+        response.model_dump(),
+        answer,
         cache=entry.cache,
         gate=entry.gate,
         tier=entry.tier,
-        confidence=entry.final_confidence,
-        cost_usd=sum(call.cost_usd for call in entry.calls),
+        confidence=entry.gate.final_confidence,
+        cost_usd=sum_cost(entry.calls),
     )

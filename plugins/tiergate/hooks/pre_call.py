@@ -11,11 +11,13 @@ from tiergate.errors import ControlRefusedError
 from tiergate.exchange import Request
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.request_parser import ENDPOINTS, parse_request
+from tiergate.hooks.record_builder import finish_record
+from tiergate.hooks.request_parser import ENDPOINTS, copy_containers, parse_request
 from tiergate.hooks.tenant import identify_tenant
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.prompt_vector import PromptVector
-from tiergate.telemetry.parent import request_span_context
+from tiergate.telemetry.parent import build_parent_context
+from tiergate.telemetry.record import DecisionStatus, Stage
 
 NOT_COPIED = frozenset({"litellm_logging_obj", "litellm_call_id", "metadata"})
 
@@ -33,13 +35,17 @@ async def before_call(pipeline: Pipeline, identity: Any, data: dict[str, Any], c
     if call_type not in ENDPOINTS or model not in pipeline.policy.entry_models:
         return None
     _ensure_own_call_id(pipeline, data)
-    with suppressed("pre_call"):
-        return await _decide(pipeline, identity, data, call_type)
+    try:
+        with suppressed("pre_call"):
+            return await _decide(pipeline, identity, data, call_type)
+    except ControlRefusedError as exc:
+        raise HTTPException(403, {"error": str(exc)}) from exc
     return None
 
 
 async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_type: str) -> dict[str, Any]:
-    request = _parse(pipeline, identity, data, call_type)
+    tenant = identify_tenant(identity, pipeline.policy.semantic_cache)
+    request = parse_request(data, call_type, tenant, allowed_controls=pipeline.policy.controls)
     entry = await _enter(pipeline, request, data, identity)
     if entry.served is not None and pipeline.cache_group is not None:
         data["model"] = pipeline.cache_group
@@ -50,14 +56,6 @@ async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_
         for name, value in tier.params.items():
             data.setdefault(name, value)
     return data
-
-
-def _parse(pipeline: Pipeline, identity: Any, data: Mapping[str, Any], call_type: str) -> Request:
-    tenant = identify_tenant(identity, pipeline.policy.semantic_cache)
-    try:
-        return parse_request(data, call_type, tenant, allowed_controls=pipeline.policy.controls)
-    except ControlRefusedError as exc:
-        raise HTTPException(403, {"error": str(exc)}) from exc
 
 
 async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], identity: Any) -> InFlight:
@@ -79,28 +77,20 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         cache=found.decision,
         route=route,
         served=found.served,
-        parent=request_span_context(identity, data),
-        stage_ms={
-            "semantic_cache": 1000 * (looked_up - started),
-            "intent_router": 1000 * (clock.monotonic() - looked_up),
-        },
+        parent=build_parent_context(getattr(identity, "parent_otel_span", None), _headers(data)),
     )
+    entry.add_stage(Stage.SEMANTIC_CACHE, started, looked_up)
+    if not hit:
+        entry.add_stage(Stage.INTENT_ROUTER, looked_up, clock.monotonic())
     pipeline.registry.add(entry)
     for stale in pipeline.registry.sweep(started):
-        stale.status = "abandoned"
-        pipeline.decision_record.finish(stale, pipeline.catalogue)
+        stale.status = DecisionStatus.DISCONNECTED
+        finish_record(pipeline, stale)
     return entry
 
 
-def copy_containers(value: Any) -> Any:
-    """Copy dictionaries and lists at every depth and share the rest.
-
-    LiteLLM's metadata holds objects that cannot be copied, and logs asynchronously from the very
-    dictionaries it was handed: two calls must never share one.
-    """
-    if isinstance(value, dict):
-        return {key: copy_containers(item) for key, item in value.items()}
-    return [copy_containers(item) for item in value] if isinstance(value, list) else value
+def _headers(data: Mapping[str, Any]) -> Mapping[str, str]:
+    return (data.get("proxy_server_request") or {}).get("headers") or {}
 
 
 def _ensure_own_call_id(pipeline: Pipeline, data: dict[str, Any]) -> None:

@@ -72,6 +72,17 @@ def digest_context(data: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def copy_containers(value: Any) -> Any:
+    """Copy dictionaries and lists at every depth and share the rest.
+
+    LiteLLM's metadata holds objects that cannot be copied, and logs asynchronously from the very
+    dictionaries it was handed: two calls must never share one.
+    """
+    if isinstance(value, dict):
+        return {key: copy_containers(item) for key, item in value.items()}
+    return [copy_containers(item) for item in value] if isinstance(value, list) else value
+
+
 def _is_text(content: Any) -> bool:
     if not isinstance(content, list):
         return True

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.record_builder import begin_record, finish_record
 from tiergate.stages.failopen import suppressed
 
 
@@ -21,7 +22,7 @@ def headers_for(pipeline: Pipeline, data: dict[str, Any], response: Any) -> dict
         return None
     with suppressed("decision_record"):
         if entry.request.stream and response is not None:
-            return pipeline.decision_record.begin(entry, pipeline.catalogue)
+            return begin_record(pipeline, entry)
         pipeline.registry.remove(entry)
-        return pipeline.decision_record.finish(entry, pipeline.catalogue)
+        return finish_record(pipeline, entry)
     return None

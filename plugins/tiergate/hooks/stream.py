@@ -1,6 +1,7 @@
 """A stream on its way to the client: every chunk passes at once; the gate records when it ends."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from litellm import stream_chunk_builder
@@ -9,7 +10,9 @@ from tiergate.hooks.answer_parser import parse_answer, parse_logprobs, parse_usa
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.post_call import keep_answer
+from tiergate.hooks.record_builder import finish_record
 from tiergate.stages.failopen import suppressed
+from tiergate.telemetry.record import DecisionStatus
 
 
 async def watch_stream(pipeline: Pipeline, data: dict[str, Any], stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -33,12 +36,12 @@ async def watch_stream(pipeline: Pipeline, data: dict[str, Any], stream: AsyncIt
                     strip_logprobs(chunk)
             yield chunk
         complete = True
-    except Exception as exc:
-        entry.status = type(exc).__name__
+    except Exception:
+        entry.status = DecisionStatus.FAILED
         raise
     finally:
-        if not complete and entry.status == "ok":
-            entry.status = "client_disconnected"
+        if not complete and entry.status is DecisionStatus.OK:
+            entry.status = DecisionStatus.DISCONNECTED
         with suppressed("stream"):
             pipeline.spawn(_end(pipeline, entry, chunks, complete=complete))
 
@@ -56,7 +59,7 @@ async def _end(pipeline: Pipeline, entry: InFlight, chunks: list[Any], *, comple
 
 async def _judge(pipeline: Pipeline, entry: InFlight, response: Any, chunks: list[Any]) -> None:
     if entry.served is not None:
-        entry.tier, entry.gate = entry.served.tier, pipeline.confidence_gate.skipped_for_hit()
+        entry.tier, entry.gate = entry.served.tier, pipeline.confidence_gate.skipped_for_hit(entry.served.confidence)
         return
     if entry.tier is None:
         return
@@ -67,10 +70,10 @@ async def _judge(pipeline: Pipeline, entry: InFlight, response: Any, chunks: lis
         for token in parse_logprobs(getattr(choice, "logprobs", None))
     ]
     answer = parse_answer(response, logprobs=tuple(logprobs))
-    entry.gate = pipeline.confidence_gate.judge(
+    gate = pipeline.confidence_gate.judge(
         entry.request, answer, entry.route, tier=entry.tier, escalations=0, stream_begun=True
     )
-    entry.final_confidence = entry.gate.confidence
+    entry.gate = replace(gate, final_confidence=gate.confidence)
     if not entry.request.logprobs_asked:
         strip_logprobs(response)
     await keep_answer(pipeline, entry, response, answer)
@@ -81,4 +84,4 @@ def finish_stream(pipeline: Pipeline, entry: InFlight) -> None:
     if entry.stream_done and entry.call_logged and pipeline.registry.get(entry.request.call_id) is entry:
         pipeline.registry.remove(entry)
         with suppressed("decision_record"):
-            pipeline.decision_record.finish(entry, pipeline.catalogue)
+            finish_record(pipeline, entry)

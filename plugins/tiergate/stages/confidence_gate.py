@@ -1,7 +1,7 @@
 """Stage 3: judge an answer, and ask a stronger tier when it is too weak."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision
@@ -44,6 +44,13 @@ class ConfidenceGate:
             stream_begun=stream_begun,
         )
 
+    @staticmethod
+    def skipped_for_hit(confidence: float | None) -> GateDecision:
+        """Return the decision for a stored answer: it keeps the confidence it was stored with."""
+        return GateDecision(
+            outcome=GateOutcome.SKIPPED, reason=Reason.CACHE_HIT, confidence=confidence, final_confidence=confidence
+        )
+
     async def escalate(self, decision: GateDecision, ask: Callable[[str], Awaitable[Any]]) -> Any:
         """Ask the stronger tier within the escalation budget.
 
@@ -66,11 +73,4 @@ class ConfidenceGate:
 
 def escalation_failed(decision: GateDecision) -> GateDecision:
     """Return the decision of a gate that wanted to escalate and got no answer."""
-    return GateDecision(
-        outcome=GateOutcome.SKIPPED,
-        reason=Reason.ESCALATION_FAILED,
-        confidence=decision.confidence,
-        signals=decision.signals,
-        escalate_below=decision.escalate_below,
-        trust_from=decision.trust_from,
-    )
+    return replace(decision, outcome=GateOutcome.SKIPPED, reason=Reason.ESCALATION_FAILED, escalate_to=None)

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from fastapi import HTTPException
-
 from tiergate.decisions import Reason
 from tiergate.errors import ControlRefusedError, QueueFullError
 
@@ -43,7 +41,7 @@ def suppressed(stage: str) -> Iterator[None]:
     """Swallow and log what goes wrong inside the block, except a refusal that the client must see."""
     try:
         yield
-    except (ControlRefusedError, HTTPException):
+    except ControlRefusedError:
         raise
     except Exception as exc:
         if _reraise.get():

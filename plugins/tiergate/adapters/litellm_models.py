@@ -1,0 +1,90 @@
+"""LiteLLM's Router and price map: asking a model group, its price, and what its models can do."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import litellm
+from litellm.exceptions import LITELLM_EXCEPTION_TYPES
+
+from tiergate.errors import EscalationError
+from tiergate.policy.money import Price
+
+HOST_KEYS = frozenset({"model", "metadata", "litellm_logging_obj", "litellm_call_id", "stream", "stream_options"})
+"""What a second call must not inherit from the first."""
+
+
+class LiteLLMModels:
+    """Model groups of the running proxy.
+
+    Args:
+        router: Returns the proxy's Router, which exists only after start-up.
+    """
+
+    def __init__(self, router: Callable[[], Any]) -> None:
+        self._router = router
+        self._supports_logprobs = lru_cache(maxsize=1024)(_supports_logprobs)
+
+    def price(self, model_group: str) -> Price | None:
+        """Return the price of the group's first deployment that has one, in USD per token."""
+        router = self._router()
+        for deployment in (router.get_model_list(model_name=model_group) if router is not None else None) or ():
+            price = _price(router, deployment, model_group)
+            if price is not None:
+                return price
+        return None
+
+    def supports_logprobs(self, model: str) -> bool:
+        """Tell from LiteLLM's capability map whether a model gives token log-probabilities."""
+        return self._supports_logprobs(model)
+
+    async def ask(
+        self, body: Mapping[str, Any], metadata: dict[str, Any], model_group: str, call_id: str, params: Mapping[str, Any]
+    ) -> Any:
+        """Send a request to a model group as a call of its own.
+
+        Args:
+            body: The request's data as it was before the first call.
+            metadata: LiteLLM's metadata as it was then: the caller's key and team; not shared with another call.
+            model_group: Whom to ask.
+            call_id: The call's own id.
+            params: Parameters of the tier, used where the client set none.
+
+        Raises:
+            EscalationError: The model group gave no answer.
+        """
+        router = self._router()
+        if router is None:
+            raise EscalationError("the proxy has no router yet")
+        request = {**params, **{key: value for key, value in body.items() if key not in HOST_KEYS}}
+        try:
+            return await router.acompletion(
+                **request, model=model_group, metadata=metadata, litellm_call_id=call_id, stream=False
+            )
+        except _LITELLM_ERRORS as exc:
+            raise EscalationError(f"{model_group} gave no answer: {type(exc).__name__}: {exc}") from exc
+
+
+_LITELLM_ERRORS: tuple[type[Exception], ...] = (
+    *LITELLM_EXCEPTION_TYPES,
+    asyncio.TimeoutError,
+    ValueError,
+)
+
+
+def _price(router: Any, deployment: Mapping[str, Any], model_group: str) -> Price | None:
+    try:
+        info = router.get_router_model_info(deployment=deployment, received_model_name=model_group)
+    except ValueError:  # LiteLLM knows no such model
+        return None
+    input_usd, output_usd = info.get("input_cost_per_token"), info.get("output_cost_per_token")
+    if input_usd is None or output_usd is None:
+        return None
+    return Price(input_usd=float(input_usd), output_usd=float(output_usd))
+
+
+def _supports_logprobs(model: str) -> bool:
+    provider, _, name = model.partition("/")
+    supported = litellm.get_supported_openai_params(model=name or model, custom_llm_provider=provider if name else None)
+    return supported is not None and "logprobs" in supported and "top_logprobs" in supported

@@ -1,0 +1,66 @@
+"""What is known of a request -> its decision record, written and put into headers."""
+
+from typing import Literal
+
+from tiergate.decisions import GateDecision, GateOutcome, Reason
+from tiergate.hooks.in_flight import InFlight
+from tiergate.hooks.pipeline import Pipeline
+from tiergate.policy.money import estimate_baseline, saved, sum_cost
+from tiergate.telemetry.record import DecisionRecord, DecisionStatus, Stage, build_headers
+
+
+def begin_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
+    """Write what is known when a stream's headers leave, and return the headers."""
+    record = build_record(pipeline, entry)
+    pipeline.decision_record.begin(record)
+    return build_headers(record, streaming=True)
+
+
+def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
+    """Write the final record and return the headers."""
+    record = build_record(pipeline, entry)
+    pipeline.decision_record.finish(record, parent=entry.parent)
+    return build_headers(record, streaming=False)
+
+
+def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
+    """Assemble the record of a request from what its stages decided and its calls cost."""
+    policy, cost_usd = pipeline.policy, sum_cost(entry.calls)
+    baseline = estimate_baseline(entry.usage, pipeline.catalogue.price(policy.tier(policy.baseline).model_group))
+    failed = entry.status is not DecisionStatus.OK
+    return DecisionRecord(
+        decision_id=entry.decision_id,
+        ts=entry.started_at,
+        call_id=entry.request.call_id,
+        tenant=entry.request.tenant,
+        entry_model=entry.request.entry_model,
+        strategy=_strategy(pipeline, entry),
+        cache=entry.cache,
+        route=entry.route,
+        gate=entry.gate or GateDecision(outcome=GateOutcome.SKIPPED, reason=_ungated_reason(entry, failed=failed)),
+        calls=tuple(entry.calls),
+        final_tier=None if failed else entry.tier,
+        cost_usd=cost_usd,
+        baseline_cost_usd=baseline,
+        saved_usd=saved(baseline, cost_usd),
+        latency_ms=entry.since_start_ms(pipeline.clock.monotonic()),
+        overhead_ms=sum(entry.stage_ms.get(stage, 0.0) for stage in (Stage.SEMANTIC_CACHE, Stage.INTENT_ROUTER)),
+        stage_ms=dict(entry.stage_ms),
+        stage_start_ms=dict(entry.stage_start_ms),
+        status=entry.status,
+        embedding=entry.vector.known,
+        prompt=entry.request.prompt if policy.decision_log.store_prompts else None,
+    )
+
+
+def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"] | None:
+    if entry.route.tier is None:
+        return None
+    return "cascade" if pipeline.policy.confidence_gate.enabled else "route"
+
+
+def _ungated_reason(entry: InFlight, *, failed: bool) -> Reason:
+    """Return why no answer was judged."""
+    if failed:
+        return Reason.CALL_FAILED
+    return Reason.STREAM_BEGUN if entry.request.stream else entry.route.reason
