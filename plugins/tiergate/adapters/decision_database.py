@@ -1,0 +1,269 @@
+"""The database of the decision log: SQLite or PostgreSQL, opened, written and read through SQLAlchemy.
+
+Everything here blocks; the log calls it from its writer thread, the command line directly.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from tiergate.adapters.decision_tables import DECISIONS, METADATA, SCHEMA, SCHEMA_VERSION, build_row
+from tiergate.errors import DecisionLogError
+
+_POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"})
+_SQLITE_DRIVERS: Final = frozenset({"sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"})
+_SCHEMA_LOCK: Final = 0x7469657267617465  # "tiergate": PostgreSQL's advisory lock while tables are made
+
+
+def parse_url(url: str) -> sa.URL:
+    """Return the URL with the driver that is used here, which is a synchronous one.
+
+    Args:
+        url: `sqlite:///file`, `postgresql://…` or either with the usual asynchronous driver named.
+
+    Raises:
+        ValueError: It is no URL, another database's, or an SQLite database without a file.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ValueError("it is not a database URL") from error
+    if parsed.drivername in _SQLITE_DRIVERS:
+        if not parsed.database or ":memory:" in parsed.database:
+            raise ValueError("it names no file, and a decision log in memory would not outlive the process")
+        return parsed.set(drivername="sqlite")
+    if parsed.drivername in _POSTGRES_DRIVERS:
+        query = dict(parsed.query)
+        if "ssl" in query:  # asyncpg's word for it
+            query["sslmode"] = query.pop("ssl")
+        return parsed.set(drivername="postgresql+psycopg", query=query)
+    raise ValueError(f"{parsed.drivername} is neither sqlite nor postgresql")
+
+
+def find_sqlite_path(url: sa.URL) -> Path | None:
+    """Return the file of an SQLite database; None for a PostgreSQL one."""
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return None
+    name = url.database.removeprefix("file:").partition("?")[0]
+    return Path(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """A place in the log, ordered by time and then by id.
+
+    Attributes:
+        ts: Unix time of a decision in seconds.
+        decision_id: Its id.
+    """
+
+    ts: float
+    decision_id: str
+
+
+class DecisionDatabase:
+    """A connection to the database of the decision log; for one thread at a time.
+
+    Args:
+        url: From `parse_url`.
+        busy_timeout_s: How long a statement waits for another writer.
+
+    Raises:
+        ModuleNotFoundError: The PostgreSQL driver is not installed.
+    """
+
+    def __init__(self, url: sa.URL, *, busy_timeout_s: float = 5.0) -> None:
+        self._sqlite = url.get_backend_name() == "sqlite"
+        # Parameters hold prompts, so they stay out of error messages.
+        self._engine = sa.create_engine(
+            url,
+            hide_parameters=True,
+            pool_size=1,
+            max_overflow=0,
+            connect_args=_connect_args(sqlite_file=self._sqlite, busy_timeout_s=busy_timeout_s),
+        )
+        if self._sqlite:
+            sa.event.listen(self._engine, "connect", _set_pragmas)
+        self._upsert = _build_upsert(sqlite_file=self._sqlite)
+
+    def open_schema(self) -> None:
+        """Make the tables where they are missing, and write once, so that a read-only database is found out now.
+
+        Raises:
+            DecisionLogError: The database cannot be reached or written, or a newer tiergate has changed its tables.
+        """
+        try:
+            with self._engine.begin() as connection:
+                if not self._sqlite:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+                for table in METADATA.sorted_tables:
+                    connection.execute(CreateTable(table, if_not_exists=True))
+                    for index in sorted(table.indexes, key=lambda item: str(item.name)):
+                        connection.execute(CreateIndex(index, if_not_exists=True))
+                version = connection.scalar(sa.select(sa.func.max(SCHEMA.c.version)))
+                if version is not None and version > SCHEMA_VERSION:
+                    raise DecisionLogError(f"its tables have version {version}, this tiergate knows {SCHEMA_VERSION}")
+                opened = {"version": SCHEMA_VERSION, "opened_at": time.time()}
+                if version is None:
+                    connection.execute(sa.insert(SCHEMA).values(opened))
+                else:
+                    connection.execute(sa.update(SCHEMA).values(opened).where(SCHEMA.c.version == version))
+        except SQLAlchemyError as error:
+            raise DecisionLogError(describe_error(error)) from error
+
+    def upsert(self, values: Sequence[Mapping[str, Any]]) -> int:
+        """Write rows; a row replaces one with the same id that was recorded before it.
+
+        Args:
+            values: From `decision_tables.build_values`.
+
+        Returns:
+            How many rows the database refused for what is in them. The others are written.
+
+        Raises:
+            DecisionLogError: The database cannot be reached or is locked; nothing of what failed is written.
+        """
+        if not values:
+            return 0
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(self._upsert, list(values))
+        except (DataError, IntegrityError):
+            if len(values) == 1:
+                return 1
+            half = len(values) // 2
+            return self.upsert(values[:half]) + self.upsert(values[half:])
+        except SQLAlchemyError as error:
+            self._engine.dispose()
+            raise DecisionLogError(describe_error(error)) from error
+        return 0
+
+    def read_decision(self, decision_id: str) -> dict[str, Any] | None:
+        """Return the row of one decision as it was recorded; None when there is none.
+
+        Raises:
+            DecisionLogError: The database cannot be read.
+        """
+        rows = self._read(_SELECT.where(DECISIONS.c.decision_id == decision_id))
+        return rows[0] if rows else None
+
+    def read_decisions(
+        self, *, limit: int = 100, after: Cursor | None = None, newest_first: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return rows in order of time.
+
+        Args:
+            limit: At most so many.
+            after: Begin behind this place, in the direction of reading; None begins at the end.
+            newest_first: Read backwards in time.
+
+        Raises:
+            DecisionLogError: The database cannot be read.
+        """
+        place = sa.tuple_(DECISIONS.c.ts, DECISIONS.c.decision_id)
+        query = _SELECT.limit(limit)
+        if newest_first:
+            query = query.order_by(DECISIONS.c.ts.desc(), DECISIONS.c.decision_id.desc())
+        else:
+            query = query.order_by(DECISIONS.c.ts, DECISIONS.c.decision_id)
+        if after is not None:
+            here = sa.tuple_(sa.literal(after.ts, sa.Double), sa.literal(after.decision_id, sa.Text))
+            query = query.where(place < here if newest_first else place > here)
+        return self._read(query)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._engine.dispose()
+
+    def _read(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return [build_row(*stored) for stored in connection.execute(query)]
+        except SQLAlchemyError as error:
+            raise DecisionLogError(describe_error(error)) from error
+
+
+_SELECT: Final = sa.select(DECISIONS.c.record, DECISIONS.c.embedding, DECISIONS.c.prompt)
+
+
+def read_decision(url: str, decision_id: str) -> dict[str, Any] | None:
+    """Return the row of one decision; None when there is none. Rows still in the journal are not seen.
+
+    Raises:
+        DecisionLogError: The database does not exist or cannot be read.
+    """
+    database = _open_for_reading(url)
+    try:
+        return database.read_decision(decision_id)
+    finally:
+        database.close()
+
+
+def read_decisions(
+    url: str, *, limit: int = 100, after: Cursor | None = None, newest_first: bool = False
+) -> list[dict[str, Any]]:
+    """Return rows in order of time; see `DecisionDatabase.read_decisions`.
+
+    Raises:
+        DecisionLogError: The database does not exist or cannot be read.
+    """
+    database = _open_for_reading(url)
+    try:
+        return database.read_decisions(limit=limit, after=after, newest_first=newest_first)
+    finally:
+        database.close()
+
+
+def describe_error(error: SQLAlchemyError) -> str:
+    """Return the first line of what the driver said: no statement, no parameters."""
+    lines = str(getattr(error, "orig", None) or error).splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"
+
+
+def _open_for_reading(url: str) -> DecisionDatabase:
+    try:
+        parsed = parse_url(url)
+    except ValueError as error:
+        raise DecisionLogError(f"the decision log's URL cannot be used: {error}") from error
+    path = find_sqlite_path(parsed)
+    if path is not None and not path.is_file():  # SQLite would make an empty one
+        raise DecisionLogError(f"there is no decision log at {path}")
+    try:
+        return DecisionDatabase(parsed)
+    except ModuleNotFoundError as error:
+        raise DecisionLogError("the PostgreSQL driver is missing: pip install 'tiergate[postgres]'") from error
+
+
+def _connect_args(*, sqlite_file: bool, busy_timeout_s: float) -> dict[str, Any]:
+    if sqlite_file:
+        return {"timeout": busy_timeout_s, "check_same_thread": False}
+    return {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "tcp_user_timeout": 10_000,
+        "options": f"-c lock_timeout={int(busy_timeout_s * 1000)} -c statement_timeout=30000",
+    }
+
+
+def _set_pragmas(connection: Any, _: Any) -> None:
+    """Let readers read while the log writes; a commit then survives a SIGKILL, and all but the last a power cut."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _build_upsert(*, sqlite_file: bool) -> sa.Insert:
+    insert = sqlite.insert(DECISIONS) if sqlite_file else postgresql.insert(DECISIONS)
+    replaced = {column.name: insert.excluded[column.name] for column in DECISIONS.c if not column.primary_key}
+    # Journals of several processes are written in any order: the time of recording decides, not that of writing.
+    return insert.on_conflict_do_update(
+        index_elements=[DECISIONS.c.decision_id],
+        set_=replaced,
+        where=insert.excluded.recorded_at >= DECISIONS.c.recorded_at,
+    )
