@@ -22,8 +22,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# Without --no-deps pip asks for the torch that this lock leaves to torch.txt.
 $(VENV)/.train: requirements/train.txt $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/train.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/train.txt
 	@touch $@
 
 $(VENV)/.torch: requirements/torch.txt $(VENV)/.train
