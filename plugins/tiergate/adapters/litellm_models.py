@@ -40,7 +40,12 @@ class LiteLLMModels:
         return self._supports_logprobs(model)
 
     async def ask(
-        self, body: Mapping[str, Any], metadata: dict[str, Any], model_group: str, call_id: str, params: Mapping[str, Any]
+        self,
+        body: Mapping[str, Any],
+        metadata: dict[str, Any],
+        model_group: str,
+        call_id: str,
+        params: Mapping[str, Any],
     ) -> Any:
         """Send a request to a model group as a call of its own.
 

@@ -30,7 +30,12 @@ class ModelRouter(Protocol):
     """Calls model groups through LiteLLM's own Router."""
 
     async def ask(
-        self, body: Mapping[str, Any], metadata: dict[str, Any], model_group: str, call_id: str, params: Mapping[str, Any]
+        self,
+        body: Mapping[str, Any],
+        metadata: dict[str, Any],
+        model_group: str,
+        call_id: str,
+        params: Mapping[str, Any],
     ) -> Any:
         """Send a request to a model group and return LiteLLM's response.
 

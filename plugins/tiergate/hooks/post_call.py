@@ -14,6 +14,7 @@ from tiergate.policy.confidence_gate import decide_better
 from tiergate.policy.money import sum_cost
 from tiergate.stages.confidence_gate import escalation_failed
 from tiergate.stages.failopen import suppressed
+from tiergate.stages.semantic_cache import Candidate
 from tiergate.telemetry.record import Stage
 
 
@@ -102,14 +103,5 @@ async def keep_answer(pipeline: Pipeline, entry: InFlight, response: Any, answer
     """Store the answer that the client gets, when the gate trusts it."""
     if entry.gate is None or entry.tier is None or entry.served is not None:
         return
-    await pipeline.semantic_cache.keep(
-        entry.request,
-        entry.vector,
-        response.model_dump(),
-        answer,
-        cache=entry.cache,
-        gate=entry.gate,
-        tier=entry.tier,
-        confidence=entry.gate.final_confidence,
-        cost_usd=sum_cost(entry.calls),
-    )
+    candidate = Candidate(answer=answer, body=response.model_dump(), tier=entry.tier, cost_usd=sum_cost(entry.calls))
+    await pipeline.semantic_cache.keep(entry.request, entry.vector, candidate, cache=entry.cache, gate=entry.gate)

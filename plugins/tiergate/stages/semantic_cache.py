@@ -23,6 +23,16 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An answer that may be stored: as parsed, as the host's JSON-ready body, with its tier and cost."""
+
+    answer: Answer
+    body: Mapping[str, Any]
+    tier: str
+    cost_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SemanticCache:
     """Looks answers up before the call and stores them after the gate."""
 
@@ -61,17 +71,13 @@ class SemanticCache:
         self,
         request: Request,
         vector: PromptVector,
-        body: Mapping[str, Any],
-        answer: Answer,
+        candidate: Candidate,
         *,
         cache: CacheDecision,
         gate: GateDecision,
-        tier: str,
-        confidence: float | None,
-        cost_usd: float,
     ) -> bool:
         """Store an answer that the gate trusts; tell whether it was stored. Never raises for trouble of its own."""
-        if request.tenant is None or not decide_store(cache, gate, answer, self.settings):
+        if request.tenant is None or not decide_store(cache, gate, candidate.answer, self.settings):
             return False
 
         async def store() -> bool:
@@ -83,10 +89,10 @@ class SemanticCache:
                     context_key=request.context_key,
                     prompt=request.prompt,
                     vector=await vector.get(),
-                    body=body,
-                    tier=tier,
-                    confidence=confidence,
-                    cost_usd=cost_usd,
+                    body=candidate.body,
+                    tier=candidate.tier,
+                    confidence=gate.final_confidence,
+                    cost_usd=candidate.cost_usd,
                     stored_at=now,
                     expires_at=now + float(request.controls.get("ttl_s") or self.settings.ttl_s),
                 )
