@@ -37,3 +37,14 @@ $(VENV)/.encoder: requirements/encoder.txt $(VENV)/.run
 
 encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 weights
 	$(BIN)/python -m tiergate_classifier.encoder --out plugins/tiergate/models/encoder
+
+run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's requests, serve (ONCE=1 stops after them)
+	@$(BIN)/python -m tiergate.demo.quickstart $(if $(ONCE),--once) --port $(PORT)
+
+lint: $(VENV)/.dev ## ruff and import-linter
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+
+typecheck: $(VENV)/.dev ## mypy --strict
+	$(BIN)/mypy

@@ -7,7 +7,6 @@ from tiergate.settings import SemanticCache
 
 DEFAULT_MIN_SIMILARITY = 0.92
 COMPLETE = frozenset({None, "stop"})
-DISTRUSTED = frozenset({Reason.REFUSAL, Reason.TRUNCATED, Reason.EMPTY_ANSWER, Reason.INVALID_JSON})
 
 
 def decide_eligibility(request: Request, settings: SemanticCache) -> Reason | None:
@@ -60,15 +59,13 @@ def decide_hit(neighbour: Neighbour | None, request: Request, settings: Semantic
 def decide_store(cache: CacheDecision, gate: GateDecision, answer: Answer, settings: SemanticCache) -> bool:
     """Decide whether an answer may be served to others: only what is complete and the gate trusts.
 
-    The strongest tier's answer is stored although the gate had nowhere to escalate to, unless its
-    confidence fell below the escalation cut.
+    After an escalation the confidence of the answer that the client got counts. With the gate disabled
+    every complete answer is stored.
     """
     looked_up = cache.outcome is CacheOutcome.MISS or cache.reason is Reason.CONTROL_REFRESH
     complete = answer.finish_reason in COMPLETE and bool(answer.text.strip()) and not answer.refusal
     if not (looked_up and complete and len(answer.text) <= settings.max_answer_chars):
         return False
-    if gate.reason in DISTRUSTED:
-        return False
-    if gate.outcome is GateOutcome.SKIPPED:
-        return gate.reason is Reason.DISABLED
-    return gate.outcome in {GateOutcome.TRUSTED, GateOutcome.ESCALATED}
+    if gate.outcome is GateOutcome.ESCALATED:
+        return gate.final_confidence is not None and gate.final_confidence >= (gate.trust_from or 0.0)
+    return gate.outcome is GateOutcome.TRUSTED or gate.reason is Reason.DISABLED

@@ -1,0 +1,87 @@
+"""Which tier a classified request gets."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tiergate.decisions import Reason, RouteOutcome
+from tiergate.policy.intent_router import decide_domain_override, decide_route, decide_unclassified
+from tiergate.ports import Classification
+from tiergate.settings import Policy
+
+TIERS = ("simple", "medium", "frontier")
+
+
+def policy(**changes: Any) -> Policy:
+    tiers = [{"name": name, "model_group": f"tier-{name}"} for name in TIERS]
+    domains = {"finance": {"start_tier": "frontier", "gate": "bypass"}, "support": {}}
+    return Policy.model_validate({"tiers": tiers, "domains": domains, **changes})
+
+
+def classified(simple: float, medium: float, frontier: float, **domains: float) -> Classification:
+    scores = dict(zip(TIERS, (simple, medium, frontier), strict=True))
+    return Classification(scores=scores, lower_bounds=scores, domains=domains)
+
+
+def route(classification: Classification, **controls: object) -> tuple[RouteOutcome, Reason, str | None]:
+    decision = decide_route(classification, policy(), controls=controls, kind="embedded", digest="d")
+    return decision.outcome, decision.reason, decision.tier
+
+
+def test_the_cheapest_tier_that_is_good_enough_wins() -> None:
+    assert route(classified(0.96, 0.98, 1.0)) == (RouteOutcome.ROUTED, Reason.SCORE_MEETS_QUALITY, "simple")
+    assert route(classified(0.94, 0.95, 1.0)) == (RouteOutcome.ROUTED, Reason.SCORE_MEETS_QUALITY, "medium")
+
+
+def test_without_one_the_strongest_is_asked() -> None:
+    assert route(classified(0.1, 0.2, 0.3)) == (RouteOutcome.ROUTED, Reason.NO_TIER_MEETS_QUALITY, "frontier")
+
+
+def test_a_domain_overrides_every_score() -> None:
+    found = route(classified(0.99, 0.99, 1.0, finance=0.6, support=0.4))
+    assert found == (RouteOutcome.BYPASSED, Reason.DOMAIN_OVERRIDE, "frontier")
+
+
+def test_a_domain_overrides_the_clients_start_tier() -> None:
+    assert route(classified(0.99, 0.99, 1.0, finance=0.6), start_tier="simple")[2] == "frontier"
+
+
+def test_an_overriding_domain_counts_though_another_is_more_probable() -> None:
+    assert decide_domain_override({"finance": 0.5, "support": 0.9}, policy()) == "finance"
+
+
+def test_a_domain_below_the_cut_or_without_start_tier_overrides_nothing() -> None:
+    assert decide_domain_override({"finance": 0.49, "support": 1.0}, policy()) is None
+
+
+def test_the_clients_start_tier_is_taken() -> None:
+    assert route(classified(0.99, 0.99, 1.0), start_tier="medium")[1:] == (Reason.START_TIER_CONTROL, "medium")
+
+
+def test_the_decision_carries_scores_domain_and_artifact() -> None:
+    decision = decide_route(classified(0.96, 1.0, 1.0, support=0.7), policy(), controls={}, kind="embedded", digest="d")
+    assert (decision.score, decision.domain, decision.domain_score) == (0.96, "support", 0.7)
+    assert (decision.classifier, decision.artifact_digest) == ("embedded", "d")
+
+
+def test_an_unclassified_request_goes_to_the_strongest_override() -> None:
+    decision = decide_unclassified(policy(), Reason.STAGE_FAILED)
+    assert (decision.outcome, decision.reason, decision.tier) == (
+        RouteOutcome.BYPASSED,
+        Reason.DOMAIN_UNKNOWN,
+        "frontier",
+    )
+
+
+def test_an_unclassified_request_goes_on_unchanged_without_overrides() -> None:
+    decision = decide_unclassified(policy(domains={}), Reason.QUEUE_FULL)
+    assert (decision.outcome, decision.reason, decision.tier) == (RouteOutcome.SKIPPED, Reason.QUEUE_FULL, None)
+
+
+@pytest.mark.parametrize("finance", [0.5, 0.8, 1.0])
+@given(scores=st.lists(st.floats(0, 1), min_size=3, max_size=3), start=st.sampled_from([*TIERS, None]))
+def test_a_bypass_domain_never_reaches_a_cheaper_tier(finance: float, scores: list[float], start: str | None) -> None:
+    controls = {} if start is None else {"start_tier": start}
+    assert route(classified(*scores, finance=finance), **controls)[2] == "frontier"
