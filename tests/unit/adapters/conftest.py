@@ -30,9 +30,17 @@ def build_row() -> Callable[..., dict[str, Any]]:
             "arm": None,
             "session": None,
             "cache": {"outcome": "miss", "reason": "no_neighbour", "similarity": 0.25},
-            "route": {"outcome": "routed", "tier": "simple", "score": 0.9, "scores": {"simple": 0.9}, "domain": "coding"},
+            "route": {
+                "outcome": "routed",
+                "tier": "simple",
+                "score": 0.9,
+                "scores": {"simple": 0.9},
+                "domain": "coding",
+            },
             "gate": {"outcome": "trusted", "reason": "confidence_high", "confidence": 0.95, "signals": {}},
-            "calls": [{"tier": "simple", "model_group": "tier-simple", "cost_usd": 0.00001, "ms": 40.0, "status": "ok"}],
+            "calls": [
+                {"tier": "simple", "model_group": "tier-simple", "cost_usd": 0.00001, "ms": 40.0, "status": "ok"}
+            ],
             "final_tier": "simple",
             "cost_usd": 0.00001,
             "baseline_cost_usd": 0.002,

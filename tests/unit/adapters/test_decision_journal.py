@@ -1,8 +1,11 @@
+import fcntl
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -160,15 +163,13 @@ def expect_refusal(journal: DecisionJournal) -> None:
         journal.append(b"too long\n")
 
 
-def resource_limit(size: int, act: object) -> None:
+def resource_limit(size: int, act: Callable[[], None]) -> None:
     """Run `act` while files may have at most `size` bytes: write(2) then writes a part, as on a full disk."""
-    import resource  # noqa: PLC0415
-
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        act()  # type: ignore[operator]
+        act()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
@@ -271,6 +272,65 @@ def test_appending_and_reading_at_once_loses_and_doubles_nothing(tmp_path: Path)
     writer.join()
     lines += drain(journal)
     assert lines == expected
+    journal.close()
+
+
+def test_a_file_cut_from_outside_ends_the_segment(tmp_path: Path) -> None:
+    journal = DecisionJournal(tmp_path)
+    journal.append(b"a\n")
+    os.truncate(files(tmp_path)[0], 0)
+    assert drain(journal) == [b""]
+    journal.append(b"b\n")
+    assert drain(journal) == [b"b"]
+    journal.close()
+
+
+def test_a_file_that_cannot_be_cut_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int, size: int) -> None:
+        raise OSError(5, f"cannot cut {fd} to {size}")
+
+    monkeypatch.setattr(os, "ftruncate", fail)
+    journal = DecisionJournal(tmp_path / "journal")
+    journal.append(b"a\n")
+    assert drain(journal) == [b"a"]
+    assert files(tmp_path / "journal") == []
+    journal.append(b"whole\n")
+    resource_limit(6 + 3, lambda: expect_refusal(journal))
+    (tmp_path / "journal").rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError):
+        journal.append(b"next\n")
+    (tmp_path / "moved").rename(tmp_path / "journal")
+    journal.append(b"next\n")
+    assert drain(journal) == [b"whole", b"next"]
+    journal.close()
+
+
+def test_a_home_adopted_before_it_is_locked_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = fcntl.flock
+    taken: list[Path] = []
+
+    def lock_late(fd: int, operation: int) -> None:
+        if len(taken) < 2:  # once gone, once gone and made again
+            (home,) = tmp_path.iterdir()
+            home.rmdir()
+            if taken:
+                home.mkdir()
+            taken.append(home)
+        real(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    journal = DecisionJournal(tmp_path)
+    assert taken[0].name not in {path.parent.name for path in files(tmp_path)}
+    journal.append(b"a\n")
+    assert drain(journal) == [b"a"]
+    journal.close()
+
+
+def test_a_home_that_goes_while_it_is_looked_at_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = DecisionJournal(tmp_path)
+    monkeypatch.setattr(Path, "is_dir", lambda _: True)
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter([tmp_path / "gone"]))
+    assert journal.adopt() == 0
     journal.close()
 
 
