@@ -89,7 +89,7 @@ def build_values(row: Mapping[str, Any], recorded_at: int) -> dict[str, Any]:
         row: The row, JSON-ready, with `decision_id`.
         recorded_at: When it was recorded, Unix time in nanoseconds.
     """
-    record = {name: _clean(value) for name, value in row.items() if name not in {"embedding", "prompt"}}
+    record = _clean({name: value for name, value in row.items() if name not in {"embedding", "prompt"}})
     values: dict[str, Any] = {"decision_id": record["decision_id"], "recorded_at": recorded_at, "record": record}
     for name, path, kind in _SCALARS:
         value = _at(record, path)

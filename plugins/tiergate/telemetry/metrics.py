@@ -3,6 +3,7 @@
 Label sets are closed: by an enumeration in code, or for tiers and domains by configuration; anything else is `other`.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable
 
 from opentelemetry import metrics
@@ -132,10 +133,12 @@ class DecisionMeter:
             self._observe(Metric.CONFIDENCE, record.gate.confidence, labels, context)
 
     def _count(self, name: Metric, amount: float, labels: dict[Label, str], context: Context | None) -> None:
-        self._counters[name].add(amount, {label.value: value for label, value in labels.items()}, context)
+        if math.isfinite(amount):
+            self._counters[name].add(amount, {label.value: value for label, value in labels.items()}, context)
 
     def _observe(self, name: Metric, amount: float, labels: dict[Label, str], context: Context | None) -> None:
-        self._histograms[name].record(amount, {label.value: value for label, value in labels.items()}, context)
+        if math.isfinite(amount):
+            self._histograms[name].record(amount, {label.value: value for label, value in labels.items()}, context)
 
 
 def _observer(read: Callable[[], int]) -> Callable[[CallbackOptions], Iterable[Observation]]:

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from tiergate.decisions import (
+    CacheDecision,
+    CacheOutcome,
+    GateDecision,
+    GateOutcome,
+    Reason,
+    RouteDecision,
+    RouteOutcome,
+)
+from tiergate.exchange import Call
+from tiergate.telemetry.names import Stage
+from tiergate.telemetry.record import DecisionRecord
+
+EMBEDDING = np.array([0.6, -0.8], dtype=np.float32)
+
+
+@pytest.fixture
+def escalated() -> DecisionRecord:
+    """A weak answer of the cheap tier, replaced by the frontier's."""
+    weak = Call(
+        tier="simple",
+        model_group="tier-simple",
+        model="deepseek-v4-pro",
+        provider="deepseek",
+        fallback_from="tier-simple-alt",
+        prompt_tokens=20,
+        completion_tokens=5,
+        cached_tokens=8,
+        cost_usd=0.00001,
+        ms=40.0,
+        start_ms=5.0,
+    )
+    strong = Call(
+        tier="frontier",
+        model_group="tier-frontier",
+        model="claude-opus-4.7",
+        provider="anthropic",
+        prompt_tokens=20,
+        completion_tokens=50,
+        cost_usd=0.002,
+        ms=100.0,
+        start_ms=46.0,
+    )
+    return DecisionRecord(
+        decision_id="dec-1",
+        ts=1_700_000_000.0,
+        call_id="call-1",
+        trace_id="0af7651916cd43dd8448eb211c80319c",
+        tenant="t-9",
+        entry_model="auto",
+        strategy="cascade",
+        experiment="gate-065-vs-075",
+        arm="b",
+        session="s-4",
+        cache=CacheDecision(
+            outcome=CacheOutcome.MISS, reason=Reason.BELOW_MIN_SIMILARITY, similarity=0.5, error_bound=0.01
+        ),
+        route=RouteDecision(
+            outcome=RouteOutcome.ROUTED,
+            reason=Reason.SCORE_MEETS_QUALITY,
+            tier="simple",
+            score=0.91237,
+            scores={"simple": 0.91237, "frontier": 0.99},
+            domain="coding",
+            domain_score=0.7,
+            classifier="embedded",
+            artifact_digest="sha256:ab",
+        ),
+        gate=GateDecision(
+            outcome=GateOutcome.ESCALATED,
+            reason=Reason.CONFIDENCE_LOW,
+            confidence=0.4,
+            signals={"mean_logprob": -1.5},
+            escalate_below=0.7,
+            trust_from=0.85,
+            escalate_to="frontier",
+        ),
+        calls=(weak, strong),
+        final_tier="frontier",
+        cost_usd=0.00201,
+        baseline_cost_usd=0.002,
+        saved_usd=-0.00001,
+        latency_ms=150.0,
+        overhead_ms=4.5,
+        stage_ms={Stage.SEMANTIC_CACHE: 1.5, Stage.INTENT_ROUTER: 0.5, Stage.CONFIDENCE_GATE: 1.0},
+        stage_start_ms={Stage.SEMANTIC_CACHE: 2.0, Stage.INTENT_ROUTER: 3.5, Stage.CONFIDENCE_GATE: 45.0},
+        embedding=EMBEDDING,
+        prompt="a secret question",
+    )
