@@ -151,7 +151,7 @@ class Runtime:
         self._pool = InferencePool(threads=policy.encoder.threads, max_queue=policy.encoder.max_queue)
         self._embedder = build_embedder(policy.encoder, self._pool)
         self._classifier = EmbeddedClassifier(pack.artifact)
-        self._store = build_store(policy, self._embedder, self._pool, policy_path)
+        self._store = build_store(policy, self._embedder, policy_path)
         self._log = open_decision_log(policy.decision_log.url, policy_file=policy_path)
         clock = SystemClock()
         self.pipeline = Pipeline(
@@ -224,7 +224,7 @@ def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:
     return embedder
 
 
-def build_store(policy: Policy, embedder: Embedder, pool: InferencePool, policy_path: Path) -> AnswerStore:
+def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> AnswerStore:
     """Open the answer store that policy names.
 
     Raises:
@@ -235,7 +235,9 @@ def build_store(policy: Policy, embedder: Embedder, pool: InferencePool, policy_
         raise PolicyError(
             policy_path, "semantic_cache.store.kind", "server is not supported by this version", "use kind: edge"
         )
-    return QdrantEdgeStore(store.path, dimensions=embedder.dimensions, encoder_digest=embedder.digest, pool=pool)
+    opened = QdrantEdgeStore(store.path, embedder.dimensions, embedder.digest)
+    opened.open()
+    return opened
 
 
 def build_listeners(policy: Policy, artifact: Artifact, log: SqlDecisionLog) -> tuple[Listener, ...]:

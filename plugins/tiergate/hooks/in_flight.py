@@ -11,7 +11,8 @@ from tiergate.exchange import Call, Request
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
-from tiergate.telemetry.record import DecisionStatus, Stage
+from tiergate.telemetry.names import Stage
+from tiergate.telemetry.record import DecisionStatus
 
 
 @dataclass(slots=True, kw_only=True)

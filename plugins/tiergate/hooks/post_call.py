@@ -15,7 +15,7 @@ from tiergate.policy.money import sum_cost
 from tiergate.stages.confidence_gate import escalation_failed
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.semantic_cache import Candidate
-from tiergate.telemetry.record import Stage
+from tiergate.telemetry.names import Stage
 
 
 async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) -> Any:

@@ -6,7 +6,8 @@ from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.policy.money import estimate_baseline, saved, sum_cost
-from tiergate.telemetry.record import DecisionRecord, DecisionStatus, Stage, build_headers
+from tiergate.telemetry.names import Stage
+from tiergate.telemetry.record import DecisionRecord, DecisionStatus, build_headers
 
 
 def begin_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:

@@ -30,9 +30,14 @@ class ConfidenceGate:
         stream_begun: bool = False,
     ) -> GateDecision:
         """Judge one answer of one tier."""
-        signals = measure_signals(answer, request)
+        signals = dict(measure_signals(answer, request))
+        confidence, failure = decide_confidence(signals)
         prior = route.scores.get(tier)
-        confidence, failure = decide_confidence(signals, prior=prior)
+        if confidence is None and prior is not None and escalations == 0:
+            # The answer passes every check and its provider gives no log-probabilities: the router's
+            # calibrated score is what is known of it.
+            signals["router_prior"] = confidence = prior
+            failure = None
         return decide_gate(
             route,
             self.policy,
