@@ -1,0 +1,181 @@
+"""Train, calibrate, measure and write the classifier that ships: `make classifier`."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from tiergate.adapters.inference_pool import InferencePool
+from tiergate.adapters.onnx_embedder import OnnxEmbedder
+from tiergate.artifact import Artifact, write_artifact
+from tiergate.artifact_format import Metric
+from tiergate.policy.features import FEATURES
+from tiergate_classifier.calibrate import CONFIDENCE, MIN_RECALL, RESAMPLES, calibrate
+from tiergate_classifier.data import (
+    WORKLOAD_DOMAINS,
+    WORKLOAD_LICENCE,
+    WORKLOAD_NAME,
+    WORKLOAD_TIERS,
+    build_table,
+    builtin_workload_path,
+    load_workload,
+    workload_digest,
+)
+from tiergate_classifier.evaluate import MIN_QUALITY, measure, score_table
+from tiergate_classifier.splits import group_rows, split_rows
+from tiergate_classifier.train import fit_heads
+
+SAFETY_DOMAINS = ("finance", "legal", "medical")
+METHOD = (
+    "L2 logistic heads on [vector, standardised surface features]; tiers by cumulative binary problems "
+    "(Frank and Hall 2001); Platt calibration with a grouped bootstrap lower bound; domains multinomial "
+    "with one temperature"
+)
+
+
+def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Artifact:
+    """Build the classifier from a workload with the builtin encoder and write it to `out`.
+
+    The same workload, encoder and library versions on the same kind of machine give the same bytes.
+
+    Args:
+        workload: Folder of labelled prompts.
+        out: Folder to write to; what is there is replaced.
+        created_at: Time that the manifest states, UTC.
+
+    Raises:
+        ConfigurationError: The workload is wrong, the encoder cannot be loaded, or `out` cannot be written.
+    """
+    rows = load_workload(workload)
+    embedder = OnnxEmbedder(pool=InferencePool())
+    table, groups, splits = build_table(rows, embedder), group_rows(rows), split_rows(rows)
+    with threadpool_limits(limits=1):  # sums in another order give other last bits
+        head = fit_heads(table.take(splits.train), tiers=len(WORKLOAD_TIERS), domains=len(WORKLOAD_DOMAINS))
+        calibration = calibrate(
+            table.take(splits.calibration),
+            head,
+            groups[list(splits.calibration)],
+            tiers=WORKLOAD_TIERS,
+            domains=WORKLOAD_DOMAINS,
+            safety=SAFETY_DOMAINS,
+        )
+    manifest: dict[str, Any] = {
+        "created_at": created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "method": METHOD,
+        "tiers": WORKLOAD_TIERS,
+        "domains": WORKLOAD_DOMAINS,
+        "features": FEATURES,
+        "encoder": {"digest": embedder.digest, "dimensions": embedder.dimensions},
+        "training_data": (
+            {
+                "name": WORKLOAD_NAME,
+                "digest": workload_digest(workload),
+                "licence": WORKLOAD_LICENCE,
+                "rows": len(rows),
+            },
+        ),
+        "metrics": (),
+    }
+    test = table.take(splits.test)
+    with tempfile.TemporaryDirectory() as scratch:
+        draft = write_artifact(
+            Path(scratch) / "draft", manifest=manifest, head=head, calibration=calibration, card=""
+        )
+        metrics = measure(draft, test, score_table(draft, test))
+    sizes = (len(splits.train), len(splits.calibration), len(splits.test))
+    manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
+    card = render_card(manifest, metrics, sizes=sizes, cuts=calibration.domains.min_scores)
+    return write_artifact(out, manifest=manifest, head=head, calibration=calibration, card=card)
+
+
+def render_card(
+    manifest: dict[str, Any],
+    metrics: Sequence[Metric],
+    *,
+    sizes: tuple[int, int, int],
+    cuts: Mapping[str, float],
+) -> str:
+    """Return card.md; `sizes` are the rows of the training, calibration and test split."""
+    (data,) = manifest["training_data"]
+    figures = "\n".join(
+        f"| {metric.name} | {metric.value:.3f} | {metric.n} | {metric.low:.3f} to {metric.high:.3f} |"
+        for metric in metrics
+    )
+    cut_list = ", ".join(f"{name} {cut:.4f}" for name, cut in cuts.items())
+    train, calibration, test = sizes
+    return f"""# Intent classifier that ships
+
+Says of a prompt, for each tier, the calibrated probability that the tier's answer is good enough, with a
+lower confidence bound, and the probability of each domain. It makes the first day useful; a team's own
+traffic trains a better one.
+
+- **Tiers**: {", ".join(manifest["tiers"])}. The last is the baseline: good enough by definition, score 1.
+- **Domains**: {", ".join(manifest["domains"])}.
+- **Input**: the vector of the builtin encoder (`{manifest["encoder"]["digest"]}`) and
+  {len(manifest["features"])} surface features.
+- **Data**: {data["name"]}, {data["rows"]} prompts written for this project, licence {data["licence"]},
+  digest `{data["digest"]}`. Split by groups of near-duplicates: {train} rows train, {calibration}
+  calibrate, {test} test.
+- **Method**: {manifest["method"]}.
+
+## Figures on the test rows
+
+95 % Wilson intervals. `clears` and `routed` use min_quality {MIN_QUALITY} on the lower bound; names are
+explained in `tiergate_classifier.evaluate.measure`. The heads and calibration that ship are the ones
+measured: no refit on all rows.
+
+| figure | value | n | interval |
+|---|---|---|---|
+{figures}
+
+## What the lower bound means
+
+One-sided {CONFIDENCE:.0%}: of {RESAMPLES} refits of the calibration curve on resampled groups of
+calibration rows, {CONFIDENCE:.0%} lie above it. It covers the luck of the calibration sample, not traffic
+unlike it, nor a curve that is no sigmoid; `good_when_routed` is the check.
+
+## What the domain cuts mean
+
+From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
+{MIN_RECALL:.0%} of the domain's calibration rows. `domain_flag_recall` and `domain_flag_false_alarms` say
+what it does on the test rows.
+
+## Limits
+
+- Labels are given by a rule (workload/README.md), not by grading answers: how well "simple" answers are
+  really answered by a cheap model depends on that model.
+- Training and test prompts have the same authors, so figures on other people's prompts will be lower.
+- English, with a few prompts in other languages; the encoder is an English one.
+
+## Rebuild
+
+    make classifier
+"""
+
+
+def _created_at() -> datetime:
+    """SOURCE_DATE_EPOCH where it is set (reproducible-builds.org), else now."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), tz=UTC) if epoch else datetime.now(tz=UTC)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build the classifier from the command line; SOURCE_DATE_EPOCH fixes its creation time."""
+    parser = argparse.ArgumentParser(prog="python -m tiergate_classifier.export", description=main.__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument(
+        "--workload", type=Path, help="folder of labelled prompts; default: the one that ships"
+    )
+    options = parser.parse_args(arguments)
+    workload = options.workload or builtin_workload_path()
+    artifact = build_classifier(workload, options.out, created_at=_created_at())
+    print(artifact.card)  # noqa: T201 - a command line tool reports on stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Splits into training, calibration and test rows that no paraphrase crosses."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.feature_extraction.text import CountVectorizer
+
+from tiergate_classifier.data import PromptRow
+
+NEAR_DUPLICATE = 0.5
+"""From this share of common character 4-grams (Jaccard) two prompts are near-duplicates."""
+
+TRAIN_SHARE, CALIBRATION_SHARE = 0.5, 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """Places of rows, rising; disjoint, together all of them.
+
+    Attributes:
+        train: Rows that the heads are fitted on.
+        calibration: Rows that calibration is fitted on.
+        test: Rows that the figures are measured on.
+    """
+
+    train: tuple[int, ...]
+    calibration: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+def near_duplicates(prompts: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the pairs of places whose prompts are near-duplicates, the smaller place first."""
+    shingles = CountVectorizer(analyzer="char_wb", ngram_range=(4, 4), binary=True, lowercase=True)
+    present = csr_array(shingles.fit_transform(prompts).astype(np.int32))
+    sizes = np.asarray(present.sum(axis=1)).ravel()
+    common = coo_array(present @ present.T)
+    jaccard = common.data / (sizes[common.row] + sizes[common.col] - common.data)
+    near = (jaccard >= NEAR_DUPLICATE) & (common.row < common.col)
+    return sorted(zip(common.row[near].tolist(), common.col[near].tolist(), strict=True))
+
+
+def group_rows(rows: Sequence[PromptRow]) -> NDArray[np.int64]:
+    """Return a group number per row, shape (n,).
+
+    Rows share a number when their `group` is the same or a chain of near-duplicates links them.
+    """
+    first: dict[str, int] = {}
+    links = [(first.setdefault(row.group, place), place) for place, row in enumerate(rows)]
+    links += near_duplicates([row.prompt for row in rows])
+    left, right = zip(*links, strict=True)
+    graph = coo_array((np.ones(len(links)), (left, right)), shape=(len(rows), len(rows)))
+    _, numbers = connected_components(graph, directed=False)
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def split_rows(rows: Sequence[PromptRow]) -> Splits:
+    """Split by group, with about the same shares in each domain and tier.
+
+    The same rows always give the same split.     A group belongs to the domain and tier of its first row. Within those, groups are dealt out in the
+    order of a hash of that row's id, so that the order of the file does not matter.
+    """
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for place, group in enumerate(group_rows(rows).tolist()):
+        members[group].append(place)
+    strata: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(list)
+    for places in members.values():
+        strata[rows[places[0]].domain, rows[places[0]].tier].append(places)
+    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for stratum in strata.values():
+        stratum.sort(key=lambda places: hashlib.sha256(rows[places[0]].id.encode()).digest())
+        total, dealt = sum(map(len, stratum)), 0
+        for places in stratum:
+            share = dealt / total
+            part = 0 if share < TRAIN_SHARE else 1 if share < TRAIN_SHARE + CALIBRATION_SHARE else 2
+            parts[part].extend(places)
+            dealt += len(places)
+    train, calibration, test = (tuple(sorted(part)) for part in parts)
+    return Splits(train=train, calibration=calibration, test=test)

@@ -1,0 +1,113 @@
+"""Intent classifier in this process: linear heads on the shared vector and surface features."""
+
+from collections.abc import Mapping
+from itertools import starmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiergate.artifact import Artifact
+from tiergate.artifact_format import TierCalibration
+from tiergate.errors import ClassifierError
+from tiergate.ports import Classification, Vector
+
+
+class EmbeddedClassifier:
+    """Scores prompts with a loaded artifact (port `IntentClassifier`).
+
+    A classification takes some tens of microseconds and runs on the event loop. Everything is in memory:
+    the artifact's folder may go away.
+
+    Scores and lower bounds never fall from a tier to a stronger one: each takes the highest value of the
+        tiers up to it
+    (the ordinal reading of Frank and Hall, "A Simple Approach to Ordinal Classification", ECML 2001).
+
+    Args:
+        artifact: What to score with.
+    """
+
+    kind = "embedded"
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+        self._dimensions = artifact.manifest.encoder.dimensions
+        self._calibrations = [_Curve(artifact.calibration.tiers[tier]) for tier in artifact.tiers]
+        self._temperature = artifact.calibration.domains.temperature
+
+    @property
+    def digest(self) -> str:
+        """Digest of the artifact."""
+        return self._artifact.digest
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Tiers the artifact scores, cheapest first."""
+        return self._artifact.tiers
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Domains the artifact knows."""
+        return self._artifact.domains
+
+    async def classify(self, vector: Vector, features: Mapping[str, float], prompt: str) -> Classification:
+        """Score one prompt.
+
+        Args:
+            vector: The prompt's embedding, shape (dimensions,), by the encoder that the artifact names.
+            features: Surface features of `policy.features`.
+            prompt: Not read.
+
+        Raises:
+            ClassifierError: The vector has another shape, a feature is missing, or a number is not finite.
+        """
+        del prompt
+        return self.score(vector, features)
+
+    def score(self, vector: Vector, features: Mapping[str, float]) -> Classification:
+        """Score one prompt without an event loop; see `classify`.
+
+        Raises:
+            ClassifierError: As `classify`.
+        """
+        if vector.shape != (self._dimensions,):
+            raise ClassifierError(
+                f"the vector has shape {vector.shape}, the artifact was trained on ({self._dimensions},)"
+            )
+        try:
+            values = np.array([features[name] for name in self._artifact.manifest.features], dtype=np.float32)
+        except KeyError as exc:
+            raise ClassifierError(f"the artifact needs the feature {exc}, which was not given") from exc
+        tier_log_odds, domain_logits = self._artifact.head.log_odds(vector[np.newaxis], values[np.newaxis])
+        if not (np.isfinite(tier_log_odds).all() and np.isfinite(domain_logits).all()):
+            raise ClassifierError("a score is not finite; the vector or a feature is not finite")
+        pairs = starmap(_Curve.at, zip(self._calibrations, tier_log_odds[0], strict=True))
+        scores, bounds = np.maximum.accumulate(np.array(list(pairs)), axis=0).T.tolist()
+        return Classification(
+            scores=dict(zip(self.tiers, scores, strict=True)),
+            lower_bounds=dict(zip(self.tiers, bounds, strict=True)),
+            domains=dict(zip(self.domains, self._softmax(domain_logits[0]).tolist(), strict=True)),
+        )
+
+    def _softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        scaled = logits.astype(np.float64) / self._temperature
+        weights = np.exp(scaled - scaled.max())
+        return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+
+class _Curve:
+    """A tier's calibration as arrays."""
+
+    def __init__(self, calibration: TierCalibration) -> None:
+        self._knots = np.array(calibration.knots)
+        self._probability = np.array(calibration.probability)
+        self._lower_bound = np.array(calibration.lower_bound)
+
+    def at(self, log_odds: float) -> tuple[float, float]:
+        """Return P(good enough) and its lower bound."""
+        return (
+            float(np.interp(log_odds, self._knots, self._probability)),
+            float(np.interp(log_odds, self._knots, self._lower_bound)),
+        )
