@@ -1,7 +1,7 @@
 """What the stages need from the outside, as Protocols. Adapters implement them; `runtime` introduces both."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,11 +45,14 @@ class Classification:
         scores: Calibrated P(the tier's answer is good enough), by tier name.
         lower_bounds: Lower confidence bound of each score, by tier name.
         domains: P(domain), by domain name.
+        domain_cuts: P(domain) from which a prompt may belong to the domain, by domain name; chosen on
+            calibration rows so that the domain's recall holds. Domains without a cut are absent.
     """
 
     scores: Mapping[str, float]
     lower_bounds: Mapping[str, float]
     domains: Mapping[str, float]
+    domain_cuts: Mapping[str, float] = field(default_factory=dict)
 
 
 class IntentClassifier(Protocol):

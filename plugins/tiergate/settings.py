@@ -95,7 +95,7 @@ class IntentRouter(Section):
         EmbeddedClassifierSettings()
     )
     min_quality: Share = 0.95
-    min_domain_score: Share = 0.5
+    min_domain_score: Share | None = None
     budget_ms: Milliseconds = 50
 
 

@@ -86,6 +86,7 @@ class EmbeddedClassifier:
             scores=dict(zip(self.tiers, scores, strict=True)),
             lower_bounds=dict(zip(self.tiers, bounds, strict=True)),
             domains=dict(zip(self.domains, self._softmax(domain_logits[0]).tolist(), strict=True)),
+            domain_cuts=self._artifact.calibration.domains.min_scores,
         )
 
     def _softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:

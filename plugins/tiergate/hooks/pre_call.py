@@ -16,8 +16,8 @@ from tiergate.hooks.request_parser import ENDPOINTS, copy_containers, parse_requ
 from tiergate.hooks.tenant import identify_tenant
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.prompt_vector import PromptVector
-from tiergate.telemetry.parent import build_parent_context
 from tiergate.telemetry.names import Stage
+from tiergate.telemetry.parent import build_parent_context
 from tiergate.telemetry.record import DecisionStatus
 
 NOT_COPIED = frozenset({"litellm_logging_obj", "litellm_call_id", "metadata"})

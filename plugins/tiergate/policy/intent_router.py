@@ -6,6 +6,8 @@ from tiergate.decisions import Reason, RouteDecision, RouteOutcome
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 
+DEFAULT_CUT = 0.5
+
 
 def decide_route(
     classification: Classification, policy: Policy, *, controls: Mapping[str, object], kind: str, digest: str
@@ -37,7 +39,7 @@ def decide_route(
             artifact_digest=digest,
         )
 
-    overridden = decide_domain_override(classification.domains, policy)
+    overridden = decide_domain_override(classification, policy)
     if overridden is not None:
         domain, domain_score = overridden, classification.domains[overridden]
         return decided(RouteOutcome.BYPASSED, Reason.DOMAIN_OVERRIDE, _start_tier(policy, overridden))
@@ -50,16 +52,22 @@ def decide_route(
     return decided(RouteOutcome.ROUTED, Reason.NO_TIER_MEETS_QUALITY, policy.strongest_tier)
 
 
-def decide_domain_override(domains: Mapping[str, float], policy: Policy) -> str | None:
+def decide_domain_override(classification: Classification, policy: Policy) -> str | None:
     """Return the overriding domain of a request, or None.
 
-    Among the domains with a start tier, the most probable one counts when its score reaches
-    `min_domain_score`: recall of these domains is what matters, so another domain may well score higher.
+    Among the domains with a start tier, the most probable one counts when its score reaches its cut:
+    `min_domain_score` of policy, else the artifact's own cut, else one half. Recall of these domains is
+    what matters, so another domain may well score higher.
     """
+    domains, minimum = classification.domains, policy.intent_router.min_domain_score
+
+    def cut(name: str) -> float:
+        return classification.domain_cuts.get(name, DEFAULT_CUT) if minimum is None else minimum
+
     candidates = {
-        name: domains.get(name, 0.0)
+        name: domains[name]
         for name, override in policy.domains.items()
-        if override.start_tier is not None and domains.get(name, 0.0) >= policy.intent_router.min_domain_score
+        if override.start_tier is not None and name in domains and domains[name] >= cut(name)
     }
     return max(candidates, key=lambda name: candidates[name], default=None)
 

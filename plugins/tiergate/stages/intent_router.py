@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tiergate.decisions import Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Request
-from tiergate.policy.features import measure_features
+from tiergate.policy.features import features_of
 from tiergate.policy.intent_router import decide_route, decide_unclassified
 from tiergate.ports import IntentClassifier
 from tiergate.settings import Policy
@@ -40,9 +40,7 @@ class IntentRouter:
         return RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.CACHE_HIT)
 
     async def _route(self, request: Request, vector: PromptVector) -> RouteDecision:
-        classification = await self.classifier.classify(
-            await vector.get(), measure_features(request.prompt), request.prompt
-        )
+        classification = await self.classifier.classify(await vector.get(), features_of(request.prompt), request.prompt)
         return decide_route(
             classification,
             self.policy,

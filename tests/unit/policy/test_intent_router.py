@@ -1,5 +1,6 @@
 """Which tier a classified request gets."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -49,11 +50,18 @@ def test_a_domain_overrides_the_clients_start_tier() -> None:
 
 
 def test_an_overriding_domain_counts_though_another_is_more_probable() -> None:
-    assert decide_domain_override({"finance": 0.5, "support": 0.9}, policy()) == "finance"
+    assert decide_domain_override(classified(0, 0, 0, finance=0.5, support=0.9), policy()) == "finance"
 
 
 def test_a_domain_below_the_cut_or_without_start_tier_overrides_nothing() -> None:
-    assert decide_domain_override({"finance": 0.49, "support": 1.0}, policy()) is None
+    assert decide_domain_override(classified(0, 0, 0, finance=0.49, support=1.0), policy()) is None
+    assert decide_domain_override(classified(0, 0, 0), policy()) is None
+
+
+@pytest.mark.parametrize(("own", "domain"), [({}, "finance"), ({"min_domain_score": 0.3}, None)])
+def test_the_artifacts_cut_counts_unless_policy_sets_one(own: dict[str, float], domain: str | None) -> None:
+    classification = dataclasses.replace(classified(0, 0, 0, finance=0.2), domain_cuts={"finance": 0.1})
+    assert decide_domain_override(classification, policy(intent_router=own)) == domain
 
 
 def test_the_clients_start_tier_is_taken() -> None:
