@@ -62,7 +62,7 @@ class _Check:
 
 
 _CHECKS = (
-    # The first that fails gives the reason: a cause comes before its consequence (a cut answer is broken JSON).
+    # The first that fails gives the reason: a cause goes before its consequence (a cut answer, broken JSON).
     _Check(signal="refusal", fails_from=0.5, max_confidence=0.30, reason=Reason.REFUSAL),
     _Check(signal="empty", fails_from=0.5, max_confidence=0.05, reason=Reason.EMPTY_ANSWER),
     _Check(signal="truncated", fails_from=0.5, max_confidence=0.50, reason=Reason.TRUNCATED),
