@@ -10,12 +10,12 @@ With the slope of the other 13 models and its own accuracy, a left-out model has
 0.057 on average and 0.095 at most; its bare probability has 0.206 and 0.404. The slope is well below 1:
 models are surer than they are right.
 
-Intercept: the fit cannot know how often a team's cheap tier is right. It is shifted to a base rate of
-0.80 (Saerens et al. 2002, "Adjusting the Outputs of a Classifier to New a Priori Probabilities"), which
-lies between the two models of the data that are nearest to today's cheap tiers (0.78 and 0.86). With it,
-a mean token probability below 0.72 is below 0.70, and one of at least 0.982 is at least 0.85. The data is
-one answer token each; for long free-form answers the prior is an extrapolation, and calibration replaces
-it.
+Intercept: the fit cannot know how often a team's cheap tier is right, so the base rate is a choice: 0.80,
+between the two models of the data that are nearest to today's cheap tiers (0.78 and 0.86). The intercept is
+the one at which the mean prediction over a model's evidence is 0.80, averaged over the 14 models (0.85 would
+give 0.94, 0.90 would give 1.42). With it, a mean token probability below 0.72 is below 0.70, and one of at
+least 0.982 is at least 0.85. The data is one answer token each; for long free-form answers the prior is an
+extrapolation, and calibration replaces it.
 
 An answer that fails a structural check is capped, whatever its tokens say. The caps are judgement, not
 measurement: each is below 0.70, lower where the answer is of less use.
@@ -62,7 +62,7 @@ class _Check:
 
 
 _CHECKS = (
-    # The first that fails gives the reason: a cause comes before its consequence (a cut answer is broken JSON).
+    # The first that fails gives the reason: a cause goes before its consequence (a cut answer, broken JSON).
     _Check(signal="refusal", fails_from=0.5, max_confidence=0.30, reason=Reason.REFUSAL),
     _Check(signal="empty", fails_from=0.5, max_confidence=0.05, reason=Reason.EMPTY_ANSWER),
     _Check(signal="truncated", fails_from=0.5, max_confidence=0.50, reason=Reason.TRUNCATED),
