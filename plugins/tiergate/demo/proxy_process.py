@@ -100,7 +100,7 @@ def run_proxy(
     master_key = environ.get("LITELLM_MASTER_KEY") or os.environ.get("LITELLM_MASTER_KEY") or new_key()
     port = port or free_port()
     url, log = f"http://127.0.0.1:{port}", folder / "litellm.log"
-    command = [sys.executable, "-m", "tiergate.demo.litellm_main", "--config", str(config.resolve())]
+    command = [sys.executable, "-c", "from litellm import run_server; run_server()", "--config", str(config.resolve())]
     command += ["--host", "127.0.0.1", "--port", str(port), *options]
     settings = {"LITELLM_MASTER_KEY": master_key, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **environ}
     with _running(command, log, settings, folder) as process:
