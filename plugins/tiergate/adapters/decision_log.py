@@ -20,9 +20,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from typing_extensions import override
 
-from tiergate.adapters.decision_database import DecisionDatabase, find_sqlite_path, parse_url
+from tiergate.adapters.decision_database import BREATH_S, ROWS_AT_ONCE, DecisionDatabase, find_sqlite_path, parse_url
 from tiergate.adapters.decision_journal import Batch, DecisionJournal
-from tiergate.adapters.decision_tables import build_values
+from tiergate.adapters.decision_tables import build_values, may_need_cleaning
 from tiergate.errors import ConfigurationError, DecisionLogError
 from tiergate.ports import DecisionLog
 
@@ -161,7 +161,9 @@ class SqlDecisionLog(DecisionLog):
     def _write(self, batch: Batch) -> None:
         latest: dict[str, dict[str, Any]] = {}
         torn = 0
-        for line in batch.lines:
+        for number, line in enumerate(batch.lines):
+            if number % ROWS_AT_ONCE == 0:
+                time.sleep(BREATH_S)
             values = _parse(line)
             if values is None:
                 torn += 1
@@ -190,7 +192,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     """Return the column values of a journal line; None when it is torn."""
     try:
         entry = json.loads(line)
-        return build_values(entry["row"], int(entry["at"]))
+        return build_values(entry["row"], int(entry["at"]), clean=may_need_cleaning(line))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
