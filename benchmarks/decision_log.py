@@ -1,6 +1,6 @@
 """What recording a decision costs on the request path, at a steady rate, while the writer thread writes to SQLite.
 
-python benchmarks/decision_log.py [--rate 2000] [--seconds 16] [--url sqlite:///FILE]
+python benchmarks/decision_log.py [--rates 200 2000] [--seconds 16] [--url sqlite:///FILE]
 
 Prints a table and writes benchmarks/results/decision_log.json. `to_row` and `record` are timed apart, on the event
 loop, with a 384-dimensional embedding and a 200-character prompt in each row. `loop_lag` is how late the loop woke for
@@ -161,22 +161,24 @@ def measure(url: str, folder: Path, rate: int, seconds: float) -> dict[str, Any]
 def main() -> None:
     """Parse the command line, measure, print and write the result."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rate", type=int, default=2000)
-    parser.add_argument("--seconds", type=float, default=16.0)
+    parser.add_argument("--rates", type=int, nargs="+", default=[200, 2000], help="records per second")
+    parser.add_argument("--seconds", type=float, default=16.0, help="for each rate")
     parser.add_argument("--url", help="default: an SQLite file in a temporary folder")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tiergate-bench-") as name:
-        url = arguments.url or f"sqlite:///{name}/decisions.db"
-        result = measure(url, Path(name), arguments.rate, arguments.seconds)
+    runs = []
+    for rate in arguments.rates:
+        with tempfile.TemporaryDirectory(prefix="tiergate-bench-") as name:
+            url = arguments.url or f"sqlite:///{name}/decisions.db"
+            runs.append(measure(url, Path(name), rate, arguments.seconds))
+        runs[-1]["load_average_1_min"] = round(os.getloadavg()[0], 1)
     machine = {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
-    result["load_average_1_min"] = round(os.getloadavg()[0], 1)
-    result["machine"] = machine
-    print("| µs | p50 | p95 | p99 | max |\n|---|---|---|---|---|")
-    for step, found in result["times"].items():
-        print(f"| {step} | {found['p50_us']} | {found['p95_us']} | {found['p99_us']} | {found['max_us']} |")
-    print({key: value for key, value in result.items() if key != "times"})
+    print("| records/s | step | p50 µs | p95 | p99 | max |\n|---|---|---|---|---|---|")
+    for run in runs:
+        for step, found in run["times"].items():
+            times = " | ".join(str(found[name]) for name in ("p50_us", "p95_us", "p99_us", "max_us"))
+            print(f"| {run['asked_per_s']} | {step} | {times} |")
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    RESULT.write_text(json.dumps({"machine": machine, "runs": runs}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ counted: recent rows tell more, and the disk is shared with the cache.
 import asyncio
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -131,7 +132,7 @@ class SqlDecisionLog(DecisionLog):
             if time.monotonic() - self._adopted_at >= _ADOPT_EVERY_S:
                 self._adopt()
         deadline = time.monotonic() + self._close_timeout_s
-        while not self._flush() and time.monotonic() < deadline:
+        while not self._flush(deadline) and time.monotonic() < deadline:
             time.sleep(min(self._flush_interval_s, 0.2))
         if self.pending:
             _logger.warning(
@@ -145,10 +146,10 @@ class SqlDecisionLog(DecisionLog):
         except OSError as error:
             self._complain(f"its journal folder cannot be read: {error.strerror}")
 
-    def _flush(self) -> bool:
-        """Write everything that waits; False when there was trouble."""
+    def _flush(self, deadline: float = math.inf) -> bool:
+        """Write everything that waits, until the deadline; False when there was trouble."""
         try:
-            while (batch := self._journal.read()) is not None:
+            while time.monotonic() < deadline and (batch := self._journal.read()) is not None:
                 self._write(batch)
         except DecisionLogError as error:
             self._complain(str(error))
