@@ -37,3 +37,6 @@ $(VENV)/.encoder: requirements/encoder.txt $(VENV)/.run
 
 encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 weights
 	$(BIN)/python -m tiergate_classifier.encoder --out plugins/tiergate/models/encoder
+
+classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
+	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent

@@ -40,7 +40,7 @@ def fit_heads(table: Table, *, tiers: int, domains: int) -> Head:
     baseline: its answer counts as good enough, its head is zero. The domain head is multinomial.
 
     Args:
-        table: Training rows.
+        table: Rows to fit on.
         tiers: Number of tiers.
         domains: Number of domains; each has rows.
     """

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiergate.artifact import Artifact
-from tiergate.artifact_format import TierCalibration
-from tiergate.errors import ClassifierError
+from tiergate.artifact_format import MANIFEST, TierCalibration
+from tiergate.errors import ArtifactError, ClassifierError
+from tiergate.policy.features import FEATURES
 from tiergate.ports import Classification, Vector
 
 
@@ -24,11 +25,18 @@ class EmbeddedClassifier:
 
     Args:
         artifact: What to score with.
+
+    Raises:
+        ArtifactError: The artifact reads a surface feature that this version does not compute.
     """
 
     kind = "embedded"
 
     def __init__(self, artifact: Artifact) -> None:
+        unknown = set(artifact.manifest.features) - set(FEATURES)
+        if unknown:
+            problem = f"{sorted(unknown)!r} are no surface features of this version of tiergate"
+            raise ArtifactError(MANIFEST, "features", problem, "train the artifact with this version")
         self._artifact = artifact
         self._dimensions = artifact.manifest.encoder.dimensions
         self._calibrations = [_Curve(artifact.calibration.tiers[tier]) for tier in artifact.tiers]
