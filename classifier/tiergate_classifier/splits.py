@@ -75,15 +75,16 @@ def group_rows(rows: Sequence[PromptRow]) -> NDArray[np.int64]:
 def split_rows(rows: Sequence[PromptRow]) -> Splits:
     """Split by group, with about the same shares in each domain and tier.
 
-    The same rows always give the same split. A group belongs to the domain and tier of its first row. Within
-    those, groups are dealt out in the order of a hash of that row's id, so that the order of the file does
-    not matter.
+    The same rows always give the same split. A group belongs to the domain and tier of its
+    row whose id comes first. Within those, groups are dealt out in the order of a hash of that id, so that
+    the order of the rows does not matter.
     """
     members: defaultdict[int, list[int]] = defaultdict(list)
     for place, group in enumerate(group_rows(rows).tolist()):
         members[group].append(place)
+    groups = [sorted(places, key=lambda place: rows[place].id) for places in members.values()]
     strata: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(list)
-    for places in members.values():
+    for places in groups:
         strata[rows[places[0]].domain, rows[places[0]].tier].append(places)
     development: list[int] = []
     test: list[int] = []

@@ -1,18 +1,18 @@
 """Every error tiergate raises.
 
-    TiergateError
-    ├── ConfigurationError      stops start-up; names file, key and fix
-    │   ├── PolicyError         policy.yaml is wrong, alone or against config.yaml
-    │   └── ArtifactError       a classifier or encoder folder is missing, torn or of another kind
-    ├── ControlRefusedError     a client asked for a control that policy does not allow (403)
-    └── ServingError            trouble while serving; the request goes on (fail open)
-        ├── StageTimeoutError   a stage ran past its budget
-        ├── QueueFullError      the inference queue is full
-        ├── EmbedderError       the encoder failed
-        ├── ClassifierError     the classifier failed
-        ├── StoreError          the answer store failed
-        ├── EscalationError     the stronger tier gave no answer
-        └── DecisionLogError    a decision could not be written
+TiergateError
+├── ConfigurationError      stops start-up; names file, key and fix
+│   ├── PolicyError         policy.yaml is wrong, alone or against config.yaml
+│   └── ArtifactError       a classifier or encoder folder is missing, torn or of another kind
+├── ControlRefusedError     a client asked for a control that policy does not allow (403)
+└── ServingError            trouble while serving; the request goes on (fail open)
+├── StageTimeoutError   a stage ran past its budget
+├── QueueFullError      the inference queue is full
+├── EmbedderError       the encoder failed
+├── ClassifierError     the classifier failed
+├── StoreError          the answer store failed
+├── EscalationError     the stronger tier gave no answer
+└── DecisionLogError    a decision could not be written
 """
 
 from pathlib import Path
