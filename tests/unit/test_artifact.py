@@ -143,6 +143,21 @@ def test_parts_that_do_not_fit_are_refused_and_the_old_artifact_stays(
     assert [entry.name for entry in folder.parent.iterdir()] == ["intent"]
 
 
+def test_a_failing_rename_puts_the_old_artifact_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, rename = load_artifact(folder).digest, Path.rename
+
+    def fail_for_the_new_one(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError("the disk is gone")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
+    with pytest.raises(ArtifactError, match="the disk is gone"):
+        write(folder, card="# Another\n")
+
+    assert load_artifact(folder).digest == before
+
+
 def test_a_parent_that_is_a_file_is_an_artifact_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
