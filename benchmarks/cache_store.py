@@ -3,8 +3,8 @@
     python benchmarks/cache_store.py                  10 000 and 100 000 entries
     python benchmarks/cache_store.py --sizes 1000000  takes about an hour
 
-Vectors are drawn around 2 000 topics, so that they have neighbours as prompts have. Two shapes: all entries of
-one tenant and context, which is the worst case, and 50 tenants. Bodies are 1 500 characters.
+Vectors are drawn around 2 000 topics, so that they have neighbours as prompts have. Two shapes: 50
+tenants, and all entries of one tenant and context, which is the worst case. Bodies are 1 500 characters.
 """
 
 import argparse
@@ -165,15 +165,18 @@ async def main() -> None:
     parser.add_argument("--tenants", type=int, nargs="+", default=[50, 1])
     options = parser.parse_args()
     rows = []
+    load = {"before": os.getloadavg()}
     for size in options.sizes:
         for tenants in options.tenants:
             with tempfile.TemporaryDirectory() as folder:
                 rows.append(await measure(size, tenants, Path(folder) / "cache"))
             print(json.dumps(rows[-1], indent=2), flush=True)
+    load["after"] = os.getloadavg()
     report = {
         "rows": rows,
         "python": platform.python_version(),
         "cpus": os.cpu_count(),
+        "load_average": load,
         "versions": {name: version(name) for name in ("qdrant-edge-py", "numpy")},
     }
     RESULTS.parent.mkdir(exist_ok=True)

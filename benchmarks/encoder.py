@@ -85,6 +85,7 @@ async def main() -> None:
         "threads": 1,
         "cpu": processor(),
         "cpus": os.cpu_count(),
+        "load_average": os.getloadavg(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("onnxruntime", "tokenizers", "numpy")},
         "encoder_digest": embedder.digest,

@@ -19,7 +19,8 @@ from tiergate.errors import StoreError
 
 Channel = Literal["look_up", "store"]
 
-_PROCESS = [sys.executable, "-m", "tiergate.adapters.qdrant_edge_process"]
+# -P: nothing in the folder that the proxy was started in may stand in for a module.
+_PROCESS = [sys.executable, "-P", "-m", "tiergate.adapters.qdrant_edge_process"]
 _START_S = 60.0
 _CLOSE_S = 10.0
 

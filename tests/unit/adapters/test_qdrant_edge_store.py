@@ -379,3 +379,17 @@ async def test_an_entry_that_expired_long_ago_is_deleted_while_idle(folder: Path
     server._tidy()
     assert server.do_info({}, b"")["points"] == 0
     server._close()
+
+
+async def test_a_module_of_the_working_folder_does_not_stand_in_for_ours(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiergate").mkdir()
+    (tmp_path / "tiergate" / "__init__.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    await _made(folder)
+
+
+def test_the_folder_is_for_its_owner_only(folder: Path) -> None:
+    asyncio.run(_made(folder))
+    assert folder.stat().st_mode & 0o077 == 0
