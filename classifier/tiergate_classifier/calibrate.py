@@ -43,9 +43,7 @@ def calibrate(
     tier_log_odds, domain_logits = head.log_odds(table.vectors, table.features)
     curves: dict[str, TierCalibration] = {}
     for place, tier in enumerate(tiers[:-1]):
-        curves[tier] = platt_with_bound(
-            tier_log_odds[:, place].astype(np.float64), table.tier <= place, groups
-        )
+        curves[tier] = platt_with_bound(tier_log_odds[:, place].astype(np.float64), table.tier <= place, groups)
     curves[tiers[-1]] = TierCalibration(knots=(0.0,), probability=(1.0,), lower_bound=(1.0,))
     return Calibration(
         confidence=CONFIDENCE,
@@ -130,9 +128,7 @@ def calibrate_domains(
     """
 
     def loss(log_temperature: float) -> float:
-        return float(
-            -log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(domain)), domain].mean()
-        )
+        return float(-log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(domain)), domain].mean())
 
     temperature = float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
     temperature = round(temperature, _DIGITS)

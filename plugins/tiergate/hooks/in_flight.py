@@ -86,37 +86,43 @@ class InFlightRegistry:
 
     def __init__(self, *, max_entries: int = 10_000, max_age_s: float = 3600) -> None:
         self._entries: OrderedDict[str, InFlight] = OrderedDict()
+        self._aliases: dict[str, InFlight] = {}
         self._max_entries, self._max_age_s = max_entries, max_age_s
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, entry: InFlight) -> None:
-        """Keep an entry under its request's call id; the oldest goes when there are too many."""
+        """Keep an entry under its request's call id; `sweep` forgets the oldest when there are too many."""
         self._entries[entry.request.call_id] = entry
-        while len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
 
     def get(self, call_id: Any) -> InFlight | None:
         """Return the entry of a call id, or None."""
-        return self._entries.get(call_id) if isinstance(call_id, str) else None
+        if not isinstance(call_id, str):
+            return None
+        return self._entries.get(call_id) or self._aliases.get(call_id)
 
-    def alias(self, call_id: str, entry: InFlight) -> None:
-        """Let a second call of the same request be found under its own call id."""
-        self._entries[call_id] = entry
+    def alias(self, call_id: str, entry: InFlight, tier: str) -> None:
+        """Let a second call of the same request, to another tier, be found under its own call id.
+
+        An entry that was forgotten meanwhile gets no alias: nothing would remove it again.
+        """
+        entry.call_tiers[call_id] = tier
+        if self._entries.get(entry.request.call_id) is entry:
+            self._aliases[call_id] = entry
 
     def remove(self, entry: InFlight) -> None:
         """Forget an entry and its aliases."""
-        for call_id in [key for key in (entry.request.call_id, *entry.call_tiers) if self._entries.get(key) is entry]:
-            del self._entries[call_id]
+        if self._entries.get(entry.request.call_id) is entry:
+            del self._entries[entry.request.call_id]
+        for call_id in entry.call_tiers:
+            self._aliases.pop(call_id, None)
 
     def sweep(self, now: float) -> Iterator[InFlight]:
-        """Forget entries older than the age limit and yield each once, so that they can be recorded."""
-        seen: set[int] = set()
-        for call_id, entry in list(self._entries.items()):
-            if now - entry.started < self._max_age_s:
-                break
-            del self._entries[call_id]
-            if id(entry) not in seen:
-                seen.add(id(entry))
-                yield entry
+        """Forget the oldest entries, those too old or too many, and yield each so that it can be recorded."""
+        while self._entries:
+            oldest = next(iter(self._entries.values()))
+            if len(self._entries) <= self._max_entries and now - oldest.started < self._max_age_s:
+                return
+            self.remove(oldest)
+            yield oldest

@@ -68,8 +68,7 @@ def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str, escal
 async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name: str) -> Any:
     """Ask a stronger tier as a call of its own, with its own call id and metadata."""
     tier, call_id = pipeline.policy.tier(name), str(uuid.uuid4())
-    pipeline.registry.alias(call_id, entry)
-    entry.call_tiers[call_id] = name
+    pipeline.registry.alias(call_id, entry, name)
 
     async def ask(_tier: str) -> Any:
         return await pipeline.models.ask(

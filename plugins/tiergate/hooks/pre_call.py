@@ -86,7 +86,8 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
     pipeline.registry.add(entry)
     for stale in pipeline.registry.sweep(started):
         stale.status = DecisionStatus.DISCONNECTED
-        finish_record(pipeline, stale)
+        with suppressed("decision_record"):  # another request's record is no reason to leave this one unrouted
+            finish_record(pipeline, stale)
     return entry
 
 
