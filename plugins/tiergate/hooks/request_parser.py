@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
-from tiergate.errors import ControlRefusedError
+from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Endpoint, Request
+from tiergate.settings import Policy
 
 ENDPOINTS: Mapping[str, Endpoint] = {"acompletion": "chat_completions"}
 """LiteLLM call types that tiergate handles; every other one passes through untouched."""
@@ -17,19 +19,18 @@ ANSWER_NEUTRAL = frozenset(
 """Body keys that do not change the answer; whatever else the client sent becomes part of the context key."""
 
 
-def parse_request(
-    data: Mapping[str, Any], call_type: str, tenant: str | None, *, allowed_controls: Sequence[str]
-) -> Request:
+def parse_request(data: Mapping[str, Any], call_type: str, tenant: str | None, *, policy: Policy) -> Request:
     """Parse the data of one chat completion.
 
     Args:
         data: LiteLLM's request data.
         call_type: LiteLLM's call type, one of `ENDPOINTS`.
         tenant: Hashed identity that answers may be shared with.
-        allowed_controls: The request controls that policy allows.
+        policy: Says which request controls are allowed, and which tiers there are.
 
     Raises:
         ControlRefusedError: The client asked for a control that policy does not allow.
+        ControlValueError: A control has a value that it cannot have.
     """
     sent = data.get("messages")
     messages = [message for message in sent if isinstance(message, dict)] if isinstance(sent, list) else []
@@ -51,7 +52,7 @@ def parse_request(
         choices=_count(data.get("n")),
         max_tokens=_first_int(data.get("max_completion_tokens"), data.get("max_tokens")),
         logprobs_asked=bool(data.get("logprobs")),
-        controls=_controls(data, allowed_controls),
+        controls=_controls(data, policy),
     )
 
 
@@ -116,12 +117,28 @@ def _first_int(*values: Any) -> int | None:
     return next((value for value in values if isinstance(value, int)), None)
 
 
-def _controls(data: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, Any]:
+def _controls(data: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
     metadata = data.get("metadata")
     controls = metadata.get("tiergate") if isinstance(metadata, dict) else None
-    if not isinstance(controls, dict):
+    if controls is None:
         return {}
-    for name in controls:
-        if name not in allowed:
+    if not isinstance(controls, dict):
+        raise ControlValueError("", "a mapping of controls")
+    for name, value in controls.items():
+        if name not in policy.controls:
             raise ControlRefusedError(str(name))
+        _check_control(name, value, policy)
     return dict(controls)
+
+
+def _check_control(name: str, value: Any, policy: Policy) -> None:
+    """Refuse a value that a stage would have to ignore."""
+    choices = {"cache": ("off", "refresh"), "start_tier": policy.tier_names}.get(name)
+    if choices is not None:
+        if value not in choices:
+            raise ControlValueError(name, f"one of {', '.join(choices)}")
+    elif name == "session_id":
+        if not isinstance(value, str) or not value:
+            raise ControlValueError(name, "a text")
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ControlValueError(name, "a number above 0")
