@@ -27,6 +27,8 @@ class IntentRouter:
         """
         if not self.policy.intent_router.enabled:
             return RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.DISABLED)
+        if not request.prompt.strip():
+            return decide_unclassified(self.policy, Reason.NOT_TEXT)
         return await fail_open(
             "intent_router",
             self._route(request, vector),
