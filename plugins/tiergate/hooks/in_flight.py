@@ -41,6 +41,7 @@ class InFlight:
         status: How the request ended.
         stream_done: Whether the last chunk has left.
         call_logged: Whether LiteLLM has told the cost of the streamed call.
+        host: LiteLLM's logging object of the request, which no other request shares; opaque here.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -65,6 +66,7 @@ class InFlight:
     status: DecisionStatus = DecisionStatus.OK
     stream_done: bool = False
     call_logged: bool = False
+    host: Any = None
     parent: Any = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
@@ -101,6 +103,15 @@ class InFlightRegistry:
         if not isinstance(call_id, str):
             return None
         return self._entries.get(call_id) or self._aliases.get(call_id)
+
+    def find(self, data: Mapping[str, Any]) -> InFlight | None:
+        """Return the entry of a request's data, or None.
+
+        The call id alone does not prove it: a client may have sent another request under the same id.
+        LiteLLM's logging object does; it is gone from the data of a request that failed.
+        """
+        entry, host = self.get(data.get("litellm_call_id")), data.get("litellm_logging_obj")
+        return None if entry is None or (host is not None and host is not entry.host) else entry
 
     def alias(self, call_id: str, entry: InFlight, tier: str) -> None:
         """Let a second call of the same request, to another tier, be found under its own call id.

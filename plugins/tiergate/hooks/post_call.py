@@ -20,7 +20,7 @@ from tiergate.telemetry.names import Stage
 
 async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) -> Any:
     """Return the response that the client gets, or None to leave it as it is."""
-    entry = pipeline.registry.get(data.get("litellm_call_id"))
+    entry = pipeline.registry.find(data)
     if entry is None:
         return None
     final = None

@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import HTTPException
 
-from tiergate.decisions import CacheOutcome
-from tiergate.errors import ControlRefusedError
+from tiergate.decisions import CacheDecision, CacheOutcome, Reason
+from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Request
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
@@ -16,6 +17,7 @@ from tiergate.hooks.request_parser import ENDPOINTS, copy_containers, parse_requ
 from tiergate.hooks.tenant import identify_tenant
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.prompt_vector import PromptVector
+from tiergate.stages.semantic_cache import LookUp
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.parent import build_parent_context
 from tiergate.telemetry.record import DecisionStatus
@@ -28,27 +30,27 @@ async def before_call(pipeline: Pipeline, identity: Any, data: dict[str, Any], c
 
     Raises:
         HTTPException: 403, the client asked for the cache's model group or for a control that policy
-            does not allow.
+            does not allow; 400, a control has a value that it cannot have.
     """
     model = data.get("model")
     if model is not None and model == pipeline.cache_group:
         raise HTTPException(403, {"error": f"the model group {model!r} serves stored answers and cannot be called"})
     if call_type not in ENDPOINTS or model not in pipeline.policy.entry_models:
         return None
-    _ensure_own_call_id(pipeline, data)
     try:
         with suppressed("pre_call"):
             return await _decide(pipeline, identity, data, call_type)
     except ControlRefusedError as exc:
-        raise HTTPException(403, {"error": str(exc)}) from exc
+        raise HTTPException(400 if isinstance(exc, ControlValueError) else 403, {"error": str(exc)}) from exc
     return None
 
 
 async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_type: str) -> dict[str, Any]:
     tenant = identify_tenant(identity, pipeline.policy.semantic_cache)
-    request = parse_request(data, call_type, tenant, allowed_controls=pipeline.policy.controls)
+    request = parse_request(data, call_type, tenant, policy=pipeline.policy)
     entry = await _enter(pipeline, request, data, identity)
     if entry.served is not None and pipeline.cache_group is not None:
+        entry.tier = entry.served.tier
         data["model"] = pipeline.cache_group
     elif entry.route.tier is not None:
         tier = pipeline.policy.tier(entry.route.tier)
@@ -63,21 +65,24 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
     """Run the stages before the call and keep what they decided."""
     clock = pipeline.clock
     started_at, started = clock.now(), clock.monotonic()
+    body = {key: copy_containers(value) for key, value in data.items() if key not in NOT_COPIED}
     vector = PromptVector(pipeline.embedder, request.prompt)
-    found = await pipeline.semantic_cache.look_up(request, vector)
+    found = await _look_up(pipeline, request, vector)
     looked_up = clock.monotonic()
     hit = found.decision.outcome is CacheOutcome.HIT
     route = pipeline.intent_router.skipped_for_hit() if hit else await pipeline.intent_router.route(request, vector)
+    _ensure_own_call_id(pipeline, data)  # no await from here to the registry: nobody can take the id in between
     entry = InFlight(
-        request=request,
+        request=replace(request, call_id=data["litellm_call_id"]),
         vector=vector,
         started_at=started_at,
         started=started,
-        body={key: value for key, value in data.items() if key not in NOT_COPIED},
+        body=body,
         metadata=copy_containers(data.get("metadata") or {}),
         cache=found.decision,
         route=route,
         served=found.served,
+        host=data.get("litellm_logging_obj"),
         parent=build_parent_context(getattr(identity, "parent_otel_span", None), _headers(data)),
     )
     entry.add_stage(Stage.SEMANTIC_CACHE, started, looked_up)
@@ -91,15 +96,24 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
     return entry
 
 
+async def _look_up(pipeline: Pipeline, request: Request, vector: PromptVector) -> LookUp:
+    """Look an answer up, where there is a model group that could serve it."""
+    if pipeline.cache_group is None:
+        return LookUp(decision=CacheDecision(outcome=CacheOutcome.SKIPPED, reason=Reason.DISABLED))
+    return await pipeline.semantic_cache.look_up(request, vector)
+
+
 def _headers(data: Mapping[str, Any]) -> Mapping[str, str]:
     return (data.get("proxy_server_request") or {}).get("headers") or {}
 
 
 def _ensure_own_call_id(pipeline: Pipeline, data: dict[str, Any]) -> None:
     """Give the request another call id when a client chose one that is already in flight."""
-    if pipeline.registry.get(data.get("litellm_call_id")) is None and data.get("litellm_call_id"):
+    call_id = data.get("litellm_call_id")
+    if isinstance(call_id, str) and call_id and pipeline.registry.get(call_id) is None:
         return
     data["litellm_call_id"] = str(uuid.uuid4())
     logging = data.get("litellm_logging_obj")
     if logging is not None:
         logging.litellm_call_id = data["litellm_call_id"]
+        logging.model_call_details["litellm_call_id"] = data["litellm_call_id"]  # what its log events go by

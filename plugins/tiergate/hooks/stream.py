@@ -21,7 +21,7 @@ async def watch_stream(pipeline: Pipeline, data: dict[str, Any], stream: AsyncIt
     Judging and storing happen when the last chunk has left: once bytes have left, the gate may record
     but not replace.
     """
-    entry = pipeline.registry.get(data.get("litellm_call_id"))
+    entry = pipeline.registry.find(data)
     if entry is None:
         async for chunk in stream:
             yield chunk

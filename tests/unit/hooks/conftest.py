@@ -175,7 +175,7 @@ def build_bench(
         intent_router=IntentRouter(classifier=classifier, policy=policy),
         confidence_gate=ConfidenceGate(policy=policy),
         decision_record=DecisionRecorder(log=log, listeners=tuple(listeners)),
-        registry=registry or InFlightRegistry(),
+        registry=InFlightRegistry() if registry is None else registry,
         embedder=embedder,
         catalogue=models,
         models=models,
