@@ -48,3 +48,8 @@ lint: $(VENV)/.dev ## ruff and import-linter
 
 typecheck: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
+
+# The date of the workload, so that the same workload gives the same bytes.
+classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
+classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
+	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent

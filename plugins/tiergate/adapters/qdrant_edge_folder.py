@@ -25,7 +25,7 @@ class EdgeFolder:
     """A store folder that this process has locked.
 
     Args:
-        path: The folder; made when missing.
+        path: The folder; made when missing, then for its owner only, since it holds prompts and answers.
         dimensions: Length of the encoder's vectors.
         encoder_digest: Digest of the encoder. Each encoder has shards of its own, so vectors never mix.
 
@@ -88,7 +88,7 @@ class EdgeFolder:
 
     def _acquire(self) -> int:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             problem = f"the folder cannot be written ({exc.strerror})"
@@ -135,7 +135,9 @@ class EdgeFolder:
         if entry.get("encoder_digest") != self._digest or entry.get("dimensions") != self._dimensions:
             problem = f"{entry!r} does not fit the encoder {self._digest} of {self._dimensions} dimensions"
             fix = "move the folder away; the cache then starts empty"
-            raise ConfigurationError(self.path / _MANIFEST, f"collections.{self._collection.name}", problem, fix)
+            raise ConfigurationError(
+                self.path / _MANIFEST, f"collections.{self._collection.name}", problem, fix
+            )
         shard = self._collection / str(entry.get("shard"))
         if not shard.is_dir():
             fix = "move the whole folder away; the cache then starts empty"

@@ -130,8 +130,7 @@ class _Server:
                 if not waiting:
                     self._tidy()
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            self._shard.flush()
-            self._shard.close()
+            self._close()
 
     def _answer(self, raw: bytes) -> bytes:
         request, vector = decode(raw)
@@ -207,6 +206,15 @@ class _Server:
             raise StoreError(f"less than {_SPARE_BYTES >> 20} MiB are free on the disk of {self._folder}")
         if disk.f_flag & os.ST_RDONLY:
             raise StoreError(f"the disk of {self._folder} is read-only")
+
+    def _close(self) -> None:
+        try:
+            with _edge_errors():
+                self._check_folder()
+                self._flush()
+                self._shard.close()
+        except StoreError as exc:  # what was acknowledged is in the write-ahead log
+            sys.stderr.write(f"tiergate: flushing the answer store failed: {exc}\n")
 
     def _flush(self) -> None:
         self._shard.flush()

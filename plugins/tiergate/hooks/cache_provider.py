@@ -19,7 +19,7 @@ class CacheProvider(CustomLLM):
     """Serves the answer that the pre-call hook put aside for this very call, and nothing else.
 
     The answer is found by the call id, in this process's memory. Nothing a client writes can name one:
-    without an entry, with one that did not hit, or under the call id of another request the call fails.
+    without an entry, or with one that did not hit, the call fails.
     """
 
     def __init__(self, pipeline: Callable[[], Pipeline]) -> None:
@@ -61,8 +61,8 @@ class CacheProvider(CustomLLM):
         )
 
     def _served(self, logging: Any) -> StoredAnswer:
-        entry = self._pipeline().registry.get(getattr(logging, "litellm_call_id", None))
-        if entry is None or entry.served is None or entry.host is not logging:
+        entry = self._pipeline().registry.get(getattr(logging, "litellm_call_id", None), logging)
+        if entry is None or entry.served is None:
             raise CustomLLMError(status_code=403, message="this model group serves stored answers and cannot be called")
         return entry.served
 

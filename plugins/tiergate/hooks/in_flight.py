@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tiergate.decisions import CacheDecision, GateDecision, RouteDecision
+from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Call, Request
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.record import DecisionStatus
+
+NOT_LOOKED_UP = CacheDecision(outcome=CacheOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
+NOT_ROUTED = RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
+"""What stands in the record of a request that no stage got to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,6 +25,7 @@ class InFlight:
 
     Attributes:
         request: The parsed request.
+        host: LiteLLM's logging object of the request: whoever else comes with the same call id has another.
         vector: Its embedding, computed at most once.
         decision_id: Identifier of its record.
         started_at: Unix time in seconds.
@@ -41,18 +46,18 @@ class InFlight:
         status: How the request ended.
         stream_done: Whether the last chunk has left.
         call_logged: Whether LiteLLM has told the cost of the streamed call.
-        host: LiteLLM's logging object of the request, which no other request shares; opaque here.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
     request: Request
+    host: Any
     vector: PromptVector
     started_at: float
     started: float
     body: Mapping[str, Any]
     metadata: Mapping[str, Any]
-    cache: CacheDecision
-    route: RouteDecision
+    cache: CacheDecision = NOT_LOOKED_UP
+    route: RouteDecision = NOT_ROUTED
     decision_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     gate: GateDecision | None = None
     tier: str | None = None
@@ -66,7 +71,6 @@ class InFlight:
     status: DecisionStatus = DecisionStatus.OK
     stream_done: bool = False
     call_logged: bool = False
-    host: Any = None
     parent: Any = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
@@ -82,8 +86,9 @@ class InFlight:
 class InFlightRegistry:
     """Requests in flight by LiteLLM's call id: bounded, and swept by age.
 
-    Clients can choose the call id (`x-litellm-call-id`), so an id that is already in flight is never
-    taken over: the newcomer gets another one.
+    Clients can choose the call id (`x-litellm-call-id`). So an id that is already in flight is never
+    taken over (the newcomer gets another one), and an entry is handed out only together with LiteLLM's
+    own logging object of that very request.
     """
 
     def __init__(self, *, max_entries: int = 10_000, max_age_s: float = 3600) -> None:
@@ -98,20 +103,32 @@ class InFlightRegistry:
         """Keep an entry under its request's call id; `sweep` forgets the oldest when there are too many."""
         self._entries[entry.request.call_id] = entry
 
-    def get(self, call_id: Any) -> InFlight | None:
-        """Return the entry of a call id, or None."""
-        if not isinstance(call_id, str):
-            return None
-        return self._entries.get(call_id) or self._aliases.get(call_id)
+    def holds(self, call_id: Any) -> bool:
+        """Tell whether a call id is in flight."""
+        return self._of(call_id) is not None
 
     def find(self, data: Mapping[str, Any]) -> InFlight | None:
-        """Return the entry of a request's data, or None.
+        """Return the entry of a request by the data that LiteLLM hands to its hooks, or None.
 
-        The call id alone does not prove it: a client may have sent another request under the same id.
-        LiteLLM's logging object does; it is gone from the data of a request that failed.
+        On its failure and logging paths LiteLLM leaves its logging object out; there the authenticated
+        key has to be the same.
         """
-        entry, host = self.get(data.get("litellm_call_id")), data.get("litellm_logging_obj")
-        return None if entry is None or (host is not None and host is not entry.host) else entry
+        call_id, host = data.get("litellm_call_id"), data.get("litellm_logging_obj")
+        if host is not None:
+            return self.get(call_id, host)
+        entry = self._of(call_id)
+        return entry if entry is not None and caller_of(data) == caller_of({"metadata": entry.metadata}) else None
+
+    def get(self, call_id: Any, host: Any) -> InFlight | None:
+        """Return the entry of a call id that belongs to this logging object, or None.
+
+        The second call of an escalation has a logging object of its own, under a call id that only
+        tiergate knows.
+        """
+        entry = self._of(call_id)
+        if entry is None or (entry.host is not host and call_id not in entry.call_tiers):
+            return None
+        return entry
 
     def alias(self, call_id: str, entry: InFlight, tier: str) -> None:
         """Let a second call of the same request, to another tier, be found under its own call id.
@@ -137,3 +154,16 @@ class InFlightRegistry:
                 return
             self.remove(oldest)
             yield oldest
+
+    def _of(self, call_id: Any) -> InFlight | None:
+        if not isinstance(call_id, str):
+            return None
+        return self._entries.get(call_id) or self._aliases.get(call_id)
+
+
+def caller_of(data: Mapping[str, Any]) -> Any:
+    """Return the hash of the key that LiteLLM authenticated, from the metadata of a request or of a logged call."""
+    metadata = data.get("metadata") or (data.get("litellm_params") or {}).get("metadata")
+    if not isinstance(metadata, Mapping):
+        return None
+    return metadata.get("user_api_key_hash") or metadata.get("user_api_key")

@@ -84,13 +84,11 @@ def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) 
     """Add a finished call to the entry: its model, tokens, cost and time."""
     started = entry.attempts.get(call_id, entry.started)
     tier = entry.call_tiers.get(call_id, entry.tier)
-    failed = [call for call in entry.calls if call.status != "ok" and call.tier == tier]
     entry.calls.append(
         parse_call(
             response,
             tier=tier,
-            model_group=pipeline.policy.tier(tier).model_group if tier else entry.request.entry_model,
-            fallback_from=failed[-1].model_group if failed else None,
+            asked=pipeline.model_group(tier, entry.request.entry_model),
             start_ms=entry.since_start_ms(started),
             ms=1000 * (pipeline.clock.monotonic() - started),
         )

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from fastapi import HTTPException
@@ -32,11 +31,15 @@ async def before_call(pipeline: Pipeline, identity: Any, data: dict[str, Any], c
         HTTPException: 403, the client asked for the cache's model group or for a control that policy
             does not allow; 400, a control has a value that it cannot have.
     """
+    if pipeline.registry.holds(data.get("litellm_call_id")):
+        _give_call_id(data)
     model = data.get("model")
     if model is not None and model == pipeline.cache_group:
         raise HTTPException(403, {"error": f"the model group {model!r} serves stored answers and cannot be called"})
     if call_type not in ENDPOINTS or model not in pipeline.policy.entry_models:
         return None
+    if not isinstance(data.get("litellm_call_id"), str) or not data["litellm_call_id"]:
+        _give_call_id(data)
     try:
         with suppressed("pre_call"):
             return await _decide(pipeline, identity, data, call_type)
@@ -64,35 +67,31 @@ async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_
 async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], identity: Any) -> InFlight:
     """Run the stages before the call and keep what they decided."""
     clock = pipeline.clock
-    started_at, started = clock.now(), clock.monotonic()
-    body = {key: copy_containers(value) for key, value in data.items() if key not in NOT_COPIED}
-    vector = PromptVector(pipeline.embedder, request.prompt)
-    found = await _look_up(pipeline, request, vector)
-    looked_up = clock.monotonic()
-    hit = found.decision.outcome is CacheOutcome.HIT
-    route = pipeline.intent_router.skipped_for_hit() if hit else await pipeline.intent_router.route(request, vector)
-    _ensure_own_call_id(pipeline, data)  # no await from here to the registry: nobody can take the id in between
     entry = InFlight(
-        request=replace(request, call_id=data["litellm_call_id"]),
-        vector=vector,
-        started_at=started_at,
-        started=started,
-        body=body,
-        metadata=copy_containers(data.get("metadata") or {}),
-        cache=found.decision,
-        route=route,
-        served=found.served,
+        request=request,
         host=data.get("litellm_logging_obj"),
+        vector=PromptVector(pipeline.embedder, request.prompt),
+        started_at=clock.now(),
+        started=clock.monotonic(),
+        body={key: copy_containers(value) for key, value in data.items() if key not in NOT_COPIED},
+        metadata=copy_containers(data.get("metadata") or {}),
         parent=build_parent_context(getattr(identity, "parent_otel_span", None), _headers(data)),
     )
-    entry.add_stage(Stage.SEMANTIC_CACHE, started, looked_up)
-    if not hit:
-        entry.add_stage(Stage.INTENT_ROUTER, looked_up, clock.monotonic())
+    # In flight from here on, before anything is awaited: its call id is taken.
     pipeline.registry.add(entry)
-    for stale in pipeline.registry.sweep(started):
+    for stale in pipeline.registry.sweep(entry.started):
         stale.status = DecisionStatus.DISCONNECTED
         with suppressed("decision_record"):  # another request's record is no reason to leave this one unrouted
             finish_record(pipeline, stale)
+    found = await _look_up(pipeline, request, entry.vector)
+    entry.cache, entry.served = found.decision, found.served
+    looked_up = clock.monotonic()
+    entry.add_stage(Stage.SEMANTIC_CACHE, entry.started, looked_up)
+    if entry.cache.outcome is CacheOutcome.HIT:
+        entry.route = pipeline.intent_router.skipped_for_hit()
+    else:
+        entry.route = await pipeline.intent_router.route(request, entry.vector)
+        entry.add_stage(Stage.INTENT_ROUTER, looked_up, clock.monotonic())
     return entry
 
 
@@ -107,11 +106,8 @@ def _headers(data: Mapping[str, Any]) -> Mapping[str, str]:
     return (data.get("proxy_server_request") or {}).get("headers") or {}
 
 
-def _ensure_own_call_id(pipeline: Pipeline, data: dict[str, Any]) -> None:
-    """Give the request another call id when a client chose one that is already in flight."""
-    call_id = data.get("litellm_call_id")
-    if isinstance(call_id, str) and call_id and pipeline.registry.get(call_id) is None:
-        return
+def _give_call_id(data: dict[str, Any]) -> None:
+    """Give the request a call id of its own: it has none, or its client chose one that is already in flight."""
     data["litellm_call_id"] = str(uuid.uuid4())
     logging = data.get("litellm_logging_obj")
     if logging is not None:

@@ -11,7 +11,7 @@ from litellm.proxy._types import UserAPIKeyAuth
 from litellm.types.utils import ModelResponseStream
 
 from tiergate.errors import EscalationError
-from tiergate.hooks.in_flight import InFlightRegistry
+from tiergate.hooks.in_flight import InFlight, InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.policy.money import Price
 from tiergate.settings import Policy
@@ -130,6 +130,10 @@ class Bench:
         """Wait for what runs in the background."""
         while self.spawned:
             await self.spawned.pop()
+
+    def entry(self, call_id: str = "call-1") -> InFlight | None:
+        """The entry of a call id, whoever asks."""
+        return self.pipeline.registry._of(call_id)
 
     @property
     def row(self) -> Mapping[str, Any]:

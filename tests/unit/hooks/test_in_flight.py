@@ -17,6 +17,7 @@ from tiergate.testing import FakeEmbedder
 def entry(call_id: str, started: float = 0.0) -> InFlight:
     return InFlight(
         request=Request(call_id=call_id, endpoint="chat_completions", entry_model="auto", tenant=None, prompt="p"),
+        host=call_id,
         vector=PromptVector(FakeEmbedder(), "p"),
         started_at=0.0,
         started=started,
@@ -31,17 +32,17 @@ def entry(call_id: str, started: float = 0.0) -> InFlight:
 def test_what_is_no_known_id_finds_nothing(call_id: Any) -> None:
     registry = InFlightRegistry()
     registry.add(entry("a"))
-    assert registry.get(call_id) is None
+    assert registry.get(call_id, None) is None
 
 
 def test_an_entry_is_found_by_its_id_and_its_aliases_until_it_is_removed() -> None:
     registry, one = InFlightRegistry(), entry("a")
     registry.add(one)
     registry.alias("a-2", one, "medium")
-    assert registry.get("a") is registry.get("a-2") is one
+    assert registry.get("a", "a") is registry.get("a-2", None) is one
     assert one.call_tiers == {"a-2": "medium"}
     registry.remove(one)
-    assert registry.get("a") is registry.get("a-2") is None
+    assert registry.get("a", "a") is registry.get("a-2", None) is None
     registry.remove(one)
 
 
@@ -49,13 +50,13 @@ def test_removing_an_entry_leaves_another_one_of_the_same_id() -> None:
     registry, old, new = InFlightRegistry(), entry("a"), entry("a")
     registry.add(new)
     registry.remove(old)
-    assert registry.get("a") is new
+    assert registry.get("a", "a") is new
 
 
 def test_a_forgotten_entry_gets_no_alias() -> None:
     registry, one = InFlightRegistry(), entry("a")
     registry.alias("a-2", one, "medium")
-    assert registry.get("a-2") is None
+    assert registry.get("a-2", None) is None
     assert one.call_tiers == {"a-2": "medium"}
 
 
@@ -67,7 +68,7 @@ def test_the_sweep_forgets_the_old_once_with_their_aliases() -> None:
     registry.alias("old-2", old, "medium")
     assert list(registry.sweep(9.9)) == []
     assert list(registry.sweep(10.0)) == [old]
-    assert registry.get("old-2") is None
+    assert registry.get("old-2", None) is None
     assert list(registry.sweep(10.0)) == []
     assert list(registry.sweep(15.0)) == [young]
     assert len(registry) == 0
@@ -81,7 +82,7 @@ def test_too_many_entries_push_the_oldest_out_whole() -> None:
     for later in entries[1:]:
         registry.add(later)
     assert list(registry.sweep(0.0)) == [entries[0]]
-    assert registry.get("a") is registry.get("a-2") is None
+    assert registry.get("a", "a") is registry.get("a-2", None) is None
     assert len(registry) == 2
 
 
@@ -93,7 +94,7 @@ def test_no_sequence_leaves_more_than_the_bound_or_an_orphaned_alias(steps: list
         now += 1
         if step == "add":
             known[name] = entry(name, now)
-            if registry.get(name) is None:
+            if not registry.holds(name):
                 registry.add(known[name])
         elif step == "alias":
             aliases += 1
@@ -103,7 +104,7 @@ def test_no_sequence_leaves_more_than_the_bound_or_an_orphaned_alias(steps: list
         swept = list(registry.sweep(now))
         assert len({id(one) for one in swept}) == len(swept)
         assert len(registry) <= 3
-        assert all(registry.get(one.request.call_id) is one for one in registry._aliases.values())
+        assert all(registry.get(one.request.call_id, one.host) is one for one in registry._aliases.values())
 
 
 def test_stages_are_timed_from_the_arrival() -> None:

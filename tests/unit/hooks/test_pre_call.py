@@ -73,7 +73,7 @@ async def test_a_request_goes_to_the_cheapest_tier_that_is_good_enough() -> None
     data = request_data()
     assert await before_call(bench.pipeline, KEY, data, "acompletion") is data
     assert data["model"] == "tier-medium"
-    entry = bench.pipeline.registry.get("call-1")
+    entry = bench.entry()
     assert entry is not None
     assert (entry.tier, entry.route.tier, entry.served) == ("medium", "medium", None)
     assert set(entry.stage_ms) == {Stage.SEMANTIC_CACHE, Stage.INTENT_ROUTER}
@@ -88,7 +88,7 @@ async def test_a_tiers_parameters_do_not_override_the_clients() -> None:
     data = request_data(temperature=0.9)
     await before_call(bench.pipeline, KEY, data, "acompletion")
     assert (data["temperature"], data["seed"]) == (0.9, 7)
-    entry = bench.pipeline.registry.get("call-1")
+    entry = bench.entry()
     assert entry is not None
     assert "seed" not in entry.body
 
@@ -97,7 +97,7 @@ async def test_a_stored_answer_sends_the_request_to_the_cache(bench: Bench) -> N
     data = request_data()
     stored = await remember(bench, data)
     await before_call(bench.pipeline, KEY, data, "acompletion")
-    entry = bench.pipeline.registry.get("call-1")
+    entry = bench.entry()
     assert data["model"] == "tier-cache"
     assert entry is not None
     assert entry.served is stored
@@ -117,7 +117,7 @@ async def test_without_a_model_group_for_stored_answers_nothing_is_looked_up() -
     data = request_data()
     await remember(bench, data)
     await before_call(bench.pipeline, KEY, data, "acompletion")
-    entry = bench.pipeline.registry.get("call-1")
+    entry = bench.entry()
     assert data["model"] == "tier-simple"
     assert entry is not None
     assert (entry.cache.outcome, entry.cache.reason, entry.served) == ("skipped", "disabled", None)
@@ -129,7 +129,7 @@ async def test_what_an_escalation_sends_is_not_what_the_first_call_may_change(be
     data["messages"].pop()
     data["stop"].append("y")
     data["metadata"]["model_group"] = "tier-simple"
-    entry = bench.pipeline.registry.get("call-1")
+    entry = bench.entry()
     assert entry is not None
     assert entry.body["messages"] == [{"role": "user", "content": PROMPT}]
     assert entry.body["stop"] == ["x"]
@@ -139,7 +139,7 @@ async def test_what_an_escalation_sends_is_not_what_the_first_call_may_change(be
 @pytest.mark.parametrize("call_id", ["call-1", "", None, 7, ["call-1"]])
 async def test_an_id_in_flight_or_none_gets_a_fresh_one_everywhere(bench: Bench, call_id: Any) -> None:
     await before_call(bench.pipeline, KEY, request_data(), "acompletion")
-    first = bench.pipeline.registry.get("call-1")
+    first = bench.entry()
     details = {"litellm_call_id": call_id}
     logging = SimpleNamespace(litellm_call_id=call_id, model_call_details=details)
     data = request_data() | {"litellm_call_id": call_id, "litellm_logging_obj": logging}
@@ -147,8 +147,8 @@ async def test_an_id_in_flight_or_none_gets_a_fresh_one_everywhere(bench: Bench,
     fresh = data["litellm_call_id"]
     assert fresh not in {"call-1", "", None}
     assert logging.litellm_call_id == details["litellm_call_id"] == fresh
-    assert bench.pipeline.registry.get("call-1") is first
-    second = bench.pipeline.registry.get(fresh)
+    assert bench.entry() is first
+    second = bench.entry(fresh)
     assert second is not None
     assert second.request.call_id == fresh
 
@@ -173,7 +173,7 @@ async def test_two_requests_under_one_id_at_the_same_time_stay_apart(bench: Benc
     go_on.set()
     await asyncio.gather(first, second)
     assert mine["litellm_call_id"] != theirs["litellm_call_id"]
-    entries = [pipeline.registry.get(data["litellm_call_id"]) for data in (mine, theirs)]
+    entries = [pipeline.registry.find(data) for data in (mine, theirs)]
     assert [entry.request.tenant for entry in entries if entry] == [
         identify_tenant(key, pipeline.policy.semantic_cache) for key in (KEY, OTHER_KEY)
     ]
@@ -206,7 +206,7 @@ async def test_a_control_that_policy_allows_works() -> None:
     bench = build_bench(controls=["start_tier", "cache"])
     data = request_data(metadata={"tiergate": {"start_tier": "medium", "cache": "off"}})
     await before_call(bench.pipeline, KEY, data, "acompletion")
-    entry = bench.pipeline.registry.get("call-1")
+    entry = bench.entry()
     assert data["model"] == "tier-medium"
     assert entry is not None
     assert entry.cache.reason == "control_off"
@@ -219,7 +219,7 @@ async def test_a_failed_stage_is_recorded_and_a_domain_override_fails_safe(faili
     getattr(bench, failing).failure = {"store": StoreError, "classifier": ClassifierError}[failing]("gone")
     data = request_data()
     await before_call(bench.pipeline, KEY, data, "acompletion")
-    entry = bench.pipeline.registry.get("call-1")
+    entry = bench.entry()
     assert entry is not None
     if failing == "store":
         assert data["model"] == "tier-simple"
@@ -235,7 +235,7 @@ async def test_what_is_too_old_is_recorded_as_disconnected_by_the_next_request()
     bench.clock.advance(61)
     await before_call(bench.pipeline, KEY, request_data() | {"litellm_call_id": "call-2"}, "acompletion")
     assert [row["status"] for row in bench.log.rows] == ["disconnected"]
-    assert bench.pipeline.registry.get("call-1") is None
+    assert bench.entry() is None
 
 
 @pytest.mark.swallows
@@ -289,7 +289,7 @@ def test_a_bypassing_domain_never_reaches_a_cheaper_tier(
 async def test_a_prompt_without_text_cannot_be_classified_and_goes_where_overrides_are_safe(bench: Bench) -> None:
     data = request_data([{"type": "image_url", "image_url": {"url": "data:"}}])
     await before_call(bench.pipeline, KEY, data, "acompletion")
-    entry = bench.pipeline.registry.get("call-1")
+    entry = bench.entry()
     assert data["model"] == "tier-frontier"
     assert entry is not None
     assert entry.route.reason == "domain_unknown"
