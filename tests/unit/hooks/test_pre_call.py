@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.hooks.conftest import KEY, OTHER_KEY, Bench, build_bench, request_data
 from fastapi import HTTPException
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.hooks.conftest import KEY, OTHER_KEY, Bench, build_bench, request_data
 
 from tiergate.errors import ClassifierError, StoreError
 from tiergate.hooks.in_flight import InFlightRegistry
