@@ -1,5 +1,6 @@
 """What is known of the requests between their first and their last hook."""
 
+import asyncio
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -44,8 +45,7 @@ class InFlight:
         usage: Tokens of the answer that the client gets.
         stage_start_ms: When each stage began, after the request's arrival.
         status: How the request ended.
-        stream_done: Whether the last chunk has left.
-        call_logged: Whether LiteLLM has told the cost of the streamed call.
+        call_logged: Set when LiteLLM has told the cost of the streamed call.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -69,8 +69,7 @@ class InFlight:
     usage: Usage | None = None
     stage_start_ms: dict[Stage, float] = field(default_factory=dict)
     status: DecisionStatus = DecisionStatus.OK
-    stream_done: bool = False
-    call_logged: bool = False
+    call_logged: asyncio.Event = field(default_factory=asyncio.Event)
     parent: Any = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
