@@ -26,11 +26,12 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
     final = None
     with suppressed("post_call"):
         final = await _judge_and_escalate(pipeline, entry, response)
+    served = response if final is None else final
     if not entry.request.logprobs_asked:
         with suppressed("post_call"):
-            strip_logprobs(final or response)
+            strip_logprobs(served)
     with suppressed("post_call"):
-        await keep_answer(pipeline, entry, final or response, parse_answer(final or response))
+        await keep_answer(pipeline, entry, served, parse_answer(served))
     return final
 
 
