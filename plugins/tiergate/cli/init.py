@@ -1,0 +1,2 @@
+from typer import Typer
+def init(): pass
