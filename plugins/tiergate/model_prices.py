@@ -27,10 +27,11 @@ def load_price_map() -> Mapping[str, Mapping[str, Any]]:
 
 def find_map_price(deployment: Deployment) -> tuple[float, float] | None:
     """Return USD per token of prompt and answer by LiteLLM's map; None for a model it does not price."""
-    names = [str(deployment.info.get("base_model", "")), deployment.model, deployment.model.partition("/")[2]]
-    for name in names:
+    provider, _, short = deployment.model.partition("/")
+    for name in (str(deployment.info.get("base_model", "")), deployment.model, short):
         entry = load_price_map().get(name)
-        if entry is None:
+        # The short name of another provider's model says nothing of this provider's price.
+        if entry is None or (name == short and not str(entry.get("litellm_provider", "")).startswith(provider)):
             continue
         prompt, answer = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
         if isinstance(prompt, int | float) and isinstance(answer, int | float):

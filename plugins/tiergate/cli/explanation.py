@@ -128,9 +128,7 @@ def _domain_score(name: str, score: float, classification: Classification, polic
     return DomainScore(domain=name, score=score, cut=cut, overrides=overrides, reached=overrides and score >= cut)
 
 
-def _domain_changes(
-    domains: tuple[DomainScore, ...], decision: RouteDecision, without: RouteDecision
-) -> list[str]:
+def _domain_changes(domains: tuple[DomainScore, ...], decision: RouteDecision, without: RouteDecision) -> list[str]:
     """Say what takes a request in or out of its domain override."""
     if decision.outcome is RouteOutcome.BYPASSED:
         reached = [item for item in domains if item.reached]
@@ -168,4 +166,3 @@ def _gate_text(policy: Policy, decision: RouteDecision) -> str:
         return "strongest tier: nothing to escalate to"
     gate = policy.confidence_gate
     return f"escalates below {gate.escalate_below:g}, trusts from {gate.trust_from:g}"
-
