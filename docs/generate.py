@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import click
 import typer.main
 
 from tiergate.cli.main import app
@@ -55,11 +54,13 @@ def policy_page() -> str:
     return text + "".join(f"| `{key}` | {kind} | {default} |\n" for key, kind, default in _keys(schema, schema, ""))
 
 
-def _keys(node: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
+def _keys(
+    node: Mapping[str, Any], schema: Mapping[str, Any], prefix: str, variant: str = ""
+) -> Iterator[tuple[str, str, str]]:
     required = node.get("required", ())
     for name, value in node.get("properties", {}).items():
         key = f"{prefix}{name}"
-        if "const" in value and "kind" in key:
+        if variant and name == "kind":  # said by the line of the variants
             continue
         default = "required" if name in required else _default(value)
         variants = [_resolve(item, schema) for item in value.get("oneOf", ())]
@@ -69,7 +70,7 @@ def _keys(node: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -> It
             yield f"{key}.kind", kinds, _default_kind(variants)
             for item in variants:
                 only = item["properties"]["kind"]["const"]
-                yield from ((k, f"{t} (kind {only})", d) for k, t, d in _keys(item, schema, f"{key}."))
+                yield from ((k, f"{t} (kind {only})", d) for k, t, d in _keys(item, schema, f"{key}.", only))
         elif isinstance(inner, dict) and inner.get("properties"):
             suffix = "[]." if value.get("type") == "array" else ".NAME." if "additionalProperties" in value else "."
             yield from _keys(inner, schema, f"{key}{suffix}")
@@ -120,7 +121,9 @@ def _kind(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def headers_page() -> str:
     """Return the page of the response headers."""
-    text = f"# Response headers\n\n{NOTE}Every answer to an entry model carries them. A header without a value is absent.\n\n"
+    text = (
+        f"# Response headers\n\n{NOTE}Every answer to an entry model carries them; one without a value is absent.\n\n"
+    )
     text += "| Header | Values | Meaning |\n|---|---|---|\n"
     return text + "".join(f"| `{name}` | {HEADER_TEXT[name][0]} | {HEADER_TEXT[name][1]} |\n" for name in Header)
 
@@ -142,14 +145,13 @@ def record_page() -> str:
 
 def cli_page() -> str:
     """Return the page of the command line."""
-    group = typer.main.get_command(app)
+    group = typer.main.get_group(app)
     text = f"# Command line\n\n{NOTE}Exit codes: 0 ok, 1 the check failed, 2 usage or bad input.\n"
-    context = click.Context(group, info_name="tiergate")
-    for name in group.list_commands(context):  # type: ignore[attr-defined]
-        command = group.get_command(context, name)  # type: ignore[attr-defined]
+    for name, command in group.commands.items():
         text += f"\n## tiergate {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
         for item in command.params:
-            shown = " ".join(item.opts) if item.param_type_name == "option" else item.make_metavar(context)
+            is_option = item.param_type_name == "option"
+            shown = " ".join(item.opts) if is_option else str(item.metavar or item.name).upper()
             text += f"| `{shown}` | {getattr(item, 'help', None) or ''} |\n"
     return text
 
