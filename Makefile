@@ -6,7 +6,7 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck bench classifier encoder clean
+.PHONY: help run test test-proxy test-slow lint typecheck docs bench classifier encoder
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -48,3 +48,17 @@ lint: $(VENV)/.dev ## ruff and import-linter
 
 typecheck: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
+
+docs: $(VENV)/.dev ## Write the generated reference pages and the schema of policy.yaml
+	$(BIN)/python docs/generate.py
+
+# One run, so that there is one closing line; then the gate on the two packages that must be covered whole.
+test: $(VENV)/.dev lint typecheck ## lint, typecheck and every test under a minute, with the coverage gate
+	$(BIN)/pytest -m "not slow" --cov=tiergate --cov-report=
+	$(BIN)/coverage report --include='*/tiergate/policy/*,*/tiergate/telemetry/*' --skip-covered --fail-under=100
+
+test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
+	$(BIN)/pytest -m "proxy and not slow"
+
+test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
+	$(BIN)/pytest -m slow
