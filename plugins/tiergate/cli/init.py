@@ -26,7 +26,7 @@ def init(
     with bad_input():
         from tiergate.cli.pack_writer import write_pack  # noqa: PLC0415  yaml, wanted here only
 
-        chosen = _choose(provider, ask=not yes and sys.stdin.isatty())
+        chosen = _choose(provider, ask=not yes and _is_terminal())
         tiers = write_pack(folder, chosen)
         typer.echo(f"wrote {folder} for {', '.join(item.name for item in chosen)}: tiers {', '.join(tiers)}")
         names = sorted({name for item in chosen for name in item.variables} | {"LITELLM_MASTER_KEY"})
@@ -34,6 +34,10 @@ def init(
         if unset:
             typer.echo(f"set first: {' '.join(unset)}")
         typer.echo(f"next:\n  tiergate check {folder}\n  litellm --config {folder / 'config.yaml'}")
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _choose(named: list[str] | None, *, ask: bool) -> "list[Provider]":
