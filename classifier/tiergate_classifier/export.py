@@ -15,7 +15,7 @@ from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.artifact import Artifact, write_artifact
 from tiergate.artifact_format import Metric
 from tiergate.policy.features import FEATURES
-from tiergate_classifier.calibrate import CONFIDENCE, MIN_RECALL, RESAMPLES, calibrate
+from tiergate_classifier.calibrate import CONFIDENCE, MIN_RECALL, RESAMPLES, calibrate, cross_fit
 from tiergate_classifier.data import (
     WORKLOAD_DOMAINS,
     WORKLOAD_LICENCE,
@@ -33,8 +33,8 @@ from tiergate_classifier.train import fit_heads
 SAFETY_DOMAINS = ("finance", "legal", "medical")
 METHOD = (
     "L2 logistic heads on [vector, standardised surface features]; tiers by cumulative binary problems "
-    "(Frank and Hall 2001); Platt calibration with a grouped bootstrap lower bound; domains multinomial "
-    "with one temperature"
+    "(Frank and Hall 2001); Platt calibration on cross-fitted scores with a grouped bootstrap lower bound; "
+    "domains multinomial with one temperature"
 )
 
 
@@ -54,12 +54,14 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
     rows = load_workload(workload)
     embedder = OnnxEmbedder(pool=InferencePool())
     table, groups, splits = build_table(rows, embedder), group_rows(rows), split_rows(rows)
+    development, development_groups = table.take(splits.development), groups[list(splits.development)]
+    tiers, domains = len(WORKLOAD_TIERS), len(WORKLOAD_DOMAINS)
     with threadpool_limits(limits=1):  # sums in another order give other last bits
-        head = fit_heads(table.take(splits.train), tiers=len(WORKLOAD_TIERS), domains=len(WORKLOAD_DOMAINS))
+        head = fit_heads(development, tiers=tiers, domains=domains)
         calibration = calibrate(
-            table.take(splits.calibration),
-            head,
-            groups[list(splits.calibration)],
+            development,
+            cross_fit(development, development_groups, tiers=tiers, domains=domains),
+            development_groups,
             tiers=WORKLOAD_TIERS,
             domains=WORKLOAD_DOMAINS,
             safety=SAFETY_DOMAINS,
@@ -87,7 +89,7 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
             Path(scratch) / "draft", manifest=manifest, head=head, calibration=calibration, card=""
         )
         metrics = measure(draft, test, score_table(draft, test))
-    sizes = (len(splits.train), len(splits.calibration), len(splits.test))
+    sizes = (len(splits.development), len(splits.test))
     manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
     card = render_card(manifest, metrics, sizes=sizes, cuts=calibration.domains.min_scores)
     return write_artifact(out, manifest=manifest, head=head, calibration=calibration, card=card)
@@ -97,17 +99,17 @@ def render_card(
     manifest: dict[str, Any],
     metrics: Sequence[Metric],
     *,
-    sizes: tuple[int, int, int],
+    sizes: tuple[int, int],
     cuts: Mapping[str, float],
 ) -> str:
-    """Return card.md; `sizes` are the rows of the training, calibration and test split."""
+    """Return card.md; `sizes` are the rows of development and test."""
     (data,) = manifest["training_data"]
     figures = "\n".join(
         f"| {metric.name} | {metric.value:.3f} | {metric.n} | {metric.low:.3f} to {metric.high:.3f} |"
         for metric in metrics
     )
     cut_list = ", ".join(f"{name} {cut:.4f}" for name, cut in cuts.items())
-    train, calibration, test = sizes
+    development, test = sizes
     return f"""# Intent classifier that ships
 
 Says of a prompt, for each tier, the calibrated probability that the tier's answer is good enough, with a
@@ -119,8 +121,8 @@ traffic trains a better one.
 - **Input**: the vector of the builtin encoder (`{manifest["encoder"]["digest"]}`) and
   {len(manifest["features"])} surface features.
 - **Data**: {data["name"]}, {data["rows"]} prompts written for this project, licence {data["licence"]},
-  digest `{data["digest"]}`. Split by groups of near-duplicates: {train} rows train, {calibration}
-  calibrate, {test} test.
+  digest `{data["digest"]}`. Split by groups of near-duplicates: {development} rows for
+  heads and calibration, {test} for the figures below.
 - **Method**: {manifest["method"]}.
 
 ## Figures on the test rows
@@ -135,14 +137,14 @@ measured: no refit on all rows.
 
 ## What the lower bound means
 
-One-sided {CONFIDENCE:.0%}: of {RESAMPLES} refits of the calibration curve on resampled groups of
-calibration rows, {CONFIDENCE:.0%} lie above it. It covers the luck of the calibration sample, not traffic
-unlike it, nor a curve that is no sigmoid; `good_when_routed` is the check.
+One-sided {CONFIDENCE:.0%}, per score: of {RESAMPLES} refits of the calibration curve on resampled groups of
+development rows (scored by heads of other folds), {CONFIDENCE:.0%} lie above it. It covers the luck of the
+sample, not traffic unlike it, nor a curve that is no sigmoid; `good_when_routed` is the check.
 
 ## What the domain cuts mean
 
 From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
-{MIN_RECALL:.0%} of the domain's calibration rows. `domain_flag_recall` and `domain_flag_false_alarms` say
+{MIN_RECALL:.0%} of the domain's development rows. `domain_flag_recall` and `domain_flag_false_alarms` say
 what it does on the test rows.
 
 ## Limits

@@ -36,14 +36,20 @@ def fit_heads(table: Table, *, tiers: int, domains: int) -> Head:
 
     The tier head t predicts P(tier t's answer is good enough) = P(the row's tier <= t). These are the
     binary problems of Frank and Hall, "A Simple Approach to Ordinal Classification" (ECML 2001), section
-    2. The strongest tier is the
-    baseline: its answer counts as good enough, its head is zero. The domain head is multinomial.
+    2. The strongest tier is the baseline: its answer counts as good enough, its head is zero. The domain head
+    is multinomial.
 
     Args:
-        table: Training rows.
+        table: Rows to fit on.
         tiers: Number of tiers.
-        domains: Number of domains; each has rows.
+        domains: Number of domains, two or more; each has rows.
+
+    Raises:
+        ValueError: The rows hold another number of domains.
     """
+    found = len(np.unique(table.domain))
+    if found != domains or domains == 1:
+        raise ValueError(f"the rows hold {found} domains; the artifact is to know {domains}, at least two")
     mean = table.features.mean(axis=0)
     scale = np.where(table.features.std(axis=0) > _MIN_SCALE, table.features.std(axis=0), 1.0)
     standard = (table.features - mean) / scale
@@ -52,9 +58,7 @@ def fit_heads(table: Table, *, tiers: int, domains: int) -> Head:
     for tier in range(tiers - 1):
         weight, bias = _fit(table.vectors, standard, table.tier <= tier, TIER_PENALTY)
         tier_weight[tier], tier_bias[tier] = weight[0], bias[0]
-    domain_weight, domain_bias = _fit(table.vectors, standard, table.domain, DOMAIN_PENALTY)
-    if len(domain_bias) != domains:
-        raise ValueError(f"the rows hold {len(domain_bias)} domains, not {domains}")
+    domain_weight, domain_bias = _fit_domains(table.vectors, standard, table.domain)
     return Head(
         tier_weight=tier_weight.astype(np.float32),
         tier_bias=tier_bias.astype(np.float32),
@@ -79,3 +83,13 @@ def _fit(
     model = LogisticRegression(C=penalty.inverse_strength, max_iter=5000, tol=1e-8)
     model.fit(inputs, labels)
     return model.coef_ * gains, model.intercept_
+
+
+def _fit_domains(
+    vectors: NDArray[np.float32], standard: NDArray[np.float32], domain: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return one row of weights and one bias per domain; of two domains scikit-learn gives the difference."""
+    weight, bias = _fit(vectors, standard, domain, DOMAIN_PENALTY)
+    if len(bias) > 1:
+        return weight, bias
+    return np.concatenate([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])

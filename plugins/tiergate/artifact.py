@@ -121,8 +121,7 @@ def load_artifact(path: Path) -> Artifact:
 def write_artifact(
     path: Path, *, manifest: Mapping[str, Any], head: Head, calibration: Calibration, card: str
 ) -> Artifact:
-    """Write an artifact whole or not at all, replace the one that is there, and return what a reader will
-    see.
+    """Write an artifact whole or not at all, in place of the one that is there; return what was written.
 
     The files are written to a folder beside `path`, synced, read back and checked; then the folders
     change places by rename. A reader that comes between the two renames finds no folder, never a mixed

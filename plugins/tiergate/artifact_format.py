@@ -210,8 +210,7 @@ class Head:
         return {field.name: np.ascontiguousarray(getattr(self, field.name)) for field in fields(self)}
 
     def log_odds(self, vectors: NDArray[Any], features: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the tier heads' log-odds, shape (n, T), and the domain head's logits, shape (n, K),
-        before calibration.
+        """Return the heads' outputs before calibration: tiers, shape (n, T), and domains, shape (n, K).
 
         Standardised features are clipped to +-4, so that a prompt unlike any trained on cannot run away.
 

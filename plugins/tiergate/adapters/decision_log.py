@@ -11,6 +11,7 @@ counted: recent rows tell more, and the disk is shared with the cache.
 import asyncio
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -20,9 +21,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from typing_extensions import override
 
-from tiergate.adapters.decision_database import DecisionDatabase, find_sqlite_path, parse_url
+from tiergate.adapters.decision_database import BREATH_S, ROWS_AT_ONCE, DecisionDatabase, find_sqlite_path, parse_url
 from tiergate.adapters.decision_journal import Batch, DecisionJournal
-from tiergate.adapters.decision_tables import build_values
+from tiergate.adapters.decision_tables import build_values, may_need_cleaning
 from tiergate.errors import ConfigurationError, DecisionLogError
 from tiergate.ports import DecisionLog
 
@@ -131,7 +132,7 @@ class SqlDecisionLog(DecisionLog):
             if time.monotonic() - self._adopted_at >= _ADOPT_EVERY_S:
                 self._adopt()
         deadline = time.monotonic() + self._close_timeout_s
-        while not self._flush() and time.monotonic() < deadline:
+        while not self._flush(deadline) and time.monotonic() < deadline:
             time.sleep(min(self._flush_interval_s, 0.2))
         if self.pending:
             _logger.warning(
@@ -145,10 +146,10 @@ class SqlDecisionLog(DecisionLog):
         except OSError as error:
             self._complain(f"its journal folder cannot be read: {error.strerror}")
 
-    def _flush(self) -> bool:
-        """Write everything that waits; False when there was trouble."""
+    def _flush(self, deadline: float = math.inf) -> bool:
+        """Write everything that waits, until the deadline; False when there was trouble."""
         try:
-            while (batch := self._journal.read()) is not None:
+            while time.monotonic() < deadline and (batch := self._journal.read()) is not None:
                 self._write(batch)
         except DecisionLogError as error:
             self._complain(str(error))
@@ -161,7 +162,9 @@ class SqlDecisionLog(DecisionLog):
     def _write(self, batch: Batch) -> None:
         latest: dict[str, dict[str, Any]] = {}
         torn = 0
-        for line in batch.lines:
+        for number, line in enumerate(batch.lines):
+            if number % ROWS_AT_ONCE == 0:
+                time.sleep(BREATH_S)
             values = _parse(line)
             if values is None:
                 torn += 1
@@ -190,7 +193,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     """Return the column values of a journal line; None when it is torn."""
     try:
         entry = json.loads(line)
-        return build_values(entry["row"], int(entry["at"]))
+        return build_values(entry["row"], int(entry["at"]), clean=may_need_cleaning(line))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -79,7 +79,12 @@ sa.Index(
 )
 
 
-def build_values(row: Mapping[str, Any], recorded_at: int) -> dict[str, Any]:
+def may_need_cleaning(line: bytes) -> bool:
+    """Tell whether a row's ASCII JSON may hold characters that databases refuse; most rows surely do not."""
+    return b"\\u0000" in line or b"\\ud" in line
+
+
+def build_values(row: Mapping[str, Any], recorded_at: int, *, clean: bool = True) -> dict[str, Any]:
     """Return the column values of a row of the record.
 
     Values of an unexpected type become NULL in their column and stay as they are in `record`; characters that databases
@@ -88,14 +93,17 @@ def build_values(row: Mapping[str, Any], recorded_at: int) -> dict[str, Any]:
     Args:
         row: The row, JSON-ready, with `decision_id`.
         recorded_at: When it was recorded, Unix time in nanoseconds.
+        clean: False when `may_need_cleaning` says that there is nothing to replace.
     """
-    record = _clean({name: value for name, value in row.items() if name not in {"embedding", "prompt"}})
+    if clean:
+        row = _clean(row)
+    record = {name: value for name, value in row.items() if name not in {"embedding", "prompt"}}
     values: dict[str, Any] = {"decision_id": record["decision_id"], "recorded_at": recorded_at, "record": record}
     for name, path, kind in _SCALARS:
         value = _at(record, path)
         values[name] = _text(value) if kind is sa.Text else _number(value)
     values["embedding"] = _bytes(row.get("embedding"))
-    values["prompt"] = _text(_clean(row.get("prompt")))
+    values["prompt"] = _text(row.get("prompt"))
     return values
 
 

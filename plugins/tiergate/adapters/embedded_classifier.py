@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiergate.artifact import Artifact
-from tiergate.artifact_format import TierCalibration
-from tiergate.errors import ClassifierError
+from tiergate.artifact_format import MANIFEST, TierCalibration
+from tiergate.errors import ArtifactError, ClassifierError
+from tiergate.policy.features import FEATURES
 from tiergate.ports import Classification, Vector
 
 
@@ -24,11 +25,18 @@ class EmbeddedClassifier:
 
     Args:
         artifact: What to score with.
+
+    Raises:
+        ArtifactError: The artifact reads a surface feature that this version does not compute.
     """
 
     kind = "embedded"
 
     def __init__(self, artifact: Artifact) -> None:
+        unknown = set(artifact.manifest.features) - set(FEATURES)
+        if unknown:
+            problem = f"{sorted(unknown)!r} are no surface features of this version of tiergate"
+            raise ArtifactError(MANIFEST, "features", problem, "train the artifact with this version")
         self._artifact = artifact
         self._dimensions = artifact.manifest.encoder.dimensions
         self._calibrations = [_Curve(artifact.calibration.tiers[tier]) for tier in artifact.tiers]
@@ -77,7 +85,10 @@ class EmbeddedClassifier:
             values = np.array([features[name] for name in self._artifact.manifest.features], dtype=np.float32)
         except KeyError as exc:
             raise ClassifierError(f"the artifact needs the feature {exc}, which was not given") from exc
-        tier_log_odds, domain_logits = self._artifact.head.log_odds(vector[np.newaxis], values[np.newaxis])
+        with np.errstate(invalid="ignore", over="ignore"):  # the next line looks at what came out
+            tier_log_odds, domain_logits = self._artifact.head.log_odds(
+                vector[np.newaxis], values[np.newaxis]
+            )
         if not (np.isfinite(tier_log_odds).all() and np.isfinite(domain_logits).all()):
             raise ClassifierError("a score is not finite; the vector or a feature is not finite")
         pairs = starmap(_Curve.at, zip(self._calibrations, tier_log_odds[0], strict=True))

@@ -25,7 +25,7 @@ class EdgeFolder:
     """A store folder that this process has locked.
 
     Args:
-        path: The folder; made when missing.
+        path: The folder; made when missing, then for its owner only, since it holds prompts and answers.
         dimensions: Length of the encoder's vectors.
         encoder_digest: Digest of the encoder. Each encoder has shards of its own, so vectors never mix.
 
@@ -88,7 +88,7 @@ class EdgeFolder:
 
     def _acquire(self) -> int:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             problem = f"the folder cannot be written ({exc.strerror})"

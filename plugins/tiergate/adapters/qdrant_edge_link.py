@@ -4,12 +4,13 @@ A message is JSON, a zero byte, and float32 values; an answer repeats its reques
 """
 
 import json
-import os
 import shutil
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
+from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,8 @@ from tiergate.errors import StoreError
 
 Channel = Literal["look_up", "store"]
 
-_PROCESS = [sys.executable, "-m", "tiergate.adapters.qdrant_edge_process"]
+# -P: nothing in the folder that the proxy was started in may stand in for a module.
+_PROCESS = [sys.executable, "-P", "-m", "tiergate.adapters.qdrant_edge_process"]
 _START_S = 60.0
 _CLOSE_S = 10.0
 
@@ -137,29 +139,34 @@ class EdgeOptimiser:
     """A process that builds the indexes of a shard in a copy of its folder.
 
     Args:
-        source: Folder to copy; nobody may write to it until `wait_for_copy` returns.
+        source: Folder to copy; nobody may write to it until `copy` returns.
         target: Folder to make.
+
+    Raises:
+        StoreError: `target` exists.
     """
 
     def __init__(self, source: Path, target: Path) -> None:
+        if target.exists():
+            raise StoreError(f"{target} exists already")
         self.target = target
-        self._process = subprocess.Popen(  # noqa: S603 - our own module with our own arguments
-            [*_PROCESS, "optimise", str(source), str(target)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        self._source = source
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def wait_for_copy(self) -> None:
-        """Block until the copy is made.
+    def copy(self) -> None:
+        """Start the process and block until the copy is made.
 
         Raises:
             StoreError: The copy could not be made.
         """
-        output = self._process.stdout
-        if output is None or output.readline() != b"copied\n":
-            self.discard()
-            raise StoreError(f"the answer store could not be copied to {self.target}")
+        self._process = subprocess.Popen(  # noqa: S603 - our own module with our own arguments
+            [*_PROCESS, "optimise", str(self._source), str(self.target)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        with self._process.stdout or nullcontext(BytesIO()) as output:
+            if output.readline() != b"copied\n":
+                raise StoreError(f"the answer store could not be copied to {self.target}")
 
     def wait(self) -> None:
         """Block until the indexes are built.
@@ -167,14 +174,15 @@ class EdgeOptimiser:
         Raises:
             StoreError: The process failed.
         """
-        if self._process.wait() != 0:
+        if self._process is None or self._process.wait() != 0:
             self.discard()
-            raise StoreError(f"optimising the answer store failed with status {self._process.returncode}")
+            raise StoreError(f"optimising the answer store into {self.target} failed")
 
     def end(self) -> None:
         """End the process if it still runs."""
-        self._process.kill()
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def discard(self) -> None:
         """End the process and remove what it made."""

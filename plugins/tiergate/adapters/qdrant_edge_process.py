@@ -32,7 +32,8 @@ _SPARE_BYTES = 64 * 1024 * 1024
 """Free disk that a store must leave; below it a memory-mapped write could end the process."""
 
 _IDLE_S = 1.0
-_FLUSH_EVERY = 5_000
+_FLUSH_EVERY = 500
+"""A flush takes about 10 ms after so many stores, and look-ups wait for it."""
 _PURGE_EVERY_S = 60.0
 _PURGE_GRACE_S = 3600.0
 _EXPIRED_MARGIN = 4
@@ -130,8 +131,7 @@ class _Server:
                 if not waiting:
                     self._tidy()
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            self._shard.flush()
-            self._shard.close()
+            self._close()
 
     def _answer(self, raw: bytes) -> bytes:
         request, vector = decode(raw)
@@ -207,6 +207,15 @@ class _Server:
             raise StoreError(f"less than {_SPARE_BYTES >> 20} MiB are free on the disk of {self._folder}")
         if disk.f_flag & os.ST_RDONLY:
             raise StoreError(f"the disk of {self._folder} is read-only")
+
+    def _close(self) -> None:
+        try:
+            with _edge_errors():
+                self._check_folder()
+                self._flush()
+                self._shard.close()
+        except StoreError as exc:  # what was acknowledged is in the write-ahead log
+            sys.stderr.write(f"tiergate: flushing the answer store failed: {exc}\n")
 
     def _flush(self) -> None:
         self._shard.flush()

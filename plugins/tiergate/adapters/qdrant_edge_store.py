@@ -159,7 +159,6 @@ class QdrantEdgeStore:
             old = await self._stores.run(self._switch, fresh)
         finally:
             self._since_copy = None
-            self._optimiser = None
         await self._upkeep.run(self._retire, old)
 
     async def aclose(self) -> None:
@@ -187,8 +186,9 @@ class QdrantEdgeStore:
 
     def _write(self, request: dict[str, Any], vector: bytes) -> None:
         self._call(lambda link: link.call("store", request, vector, timeout_s=_STORE_S))
-        if self._since_copy is not None:
-            self._since_copy.append((request, vector))
+        since_copy = self._since_copy
+        if since_copy is not None:
+            since_copy.append((request, vector))
 
     def _call(self, send: Callable[[EdgeLink], dict[str, Any]]) -> dict[str, Any]:
         link = self._live_link()
@@ -229,17 +229,17 @@ class QdrantEdgeStore:
         link = self._live_link()
         if self._folder is None:
             raise StoreError("the answer store is closed")
-        link.call("store", {"do": "hold", "held": True}, timeout_s=_STORE_S)
         optimiser = self._optimiser = EdgeOptimiser(link.folder, self._folder.next_shard())
         try:
-            optimiser.wait_for_copy()
-        finally:
+            link.call("store", {"do": "hold", "held": True}, timeout_s=_STORE_S)
             try:
+                optimiser.copy()
+            finally:
+                # This fails when the process died: a new one may have changed files while they were copied.
                 link.call("store", {"do": "hold", "held": False}, timeout_s=_STORE_S)
-            except StoreError:
-                # The process died, and a new one may have changed files while they were copied.
-                optimiser.discard()
-                raise
+        except StoreError:
+            optimiser.discard()
+            raise
         self._since_copy = []
         return optimiser
 

@@ -67,20 +67,27 @@ def parse_usage(response: Any) -> Usage | None:
     )
 
 
-def parse_call(
-    response: Any, *, tier: str | None, model_group: str, fallback_from: str | None, start_ms: float, ms: float
-) -> Call:
-    """Describe the call behind a finished response, with the cost that LiteLLM computed for it."""
+def parse_call(response: Any, *, tier: str | None, asked: str, start_ms: float, ms: float) -> Call:
+    """Describe the call behind a finished response, with the cost that LiteLLM computed for it.
+
+    Args:
+        response: LiteLLM's response.
+        tier: Tier the call was made for.
+        asked: Model group that was asked; when another one answered, LiteLLM fell back.
+        start_ms: When the call began, after the request's arrival.
+        ms: How long it took.
+    """
     hidden = hidden_params(response)
     headers = hidden.get("additional_headers") or {}
+    answered = str(headers.get("x-litellm-model-group") or asked)
     usage = parse_usage(response)
     details = _get(getattr(response, "usage", None), "prompt_tokens_details")
     return Call(
         tier=tier,
-        model_group=str(headers.get("x-litellm-model-group") or model_group),
+        model_group=answered,
         model=hidden.get("litellm_model_name") or getattr(response, "model", None),
         provider=hidden.get("custom_llm_provider"),
-        fallback_from=fallback_from,
+        fallback_from=asked if answered != asked else None,
         prompt_tokens=usage.prompt_tokens if usage else 0,
         completion_tokens=usage.completion_tokens if usage else 0,
         cached_tokens=int(_get(details, "cached_tokens") or 0),

@@ -18,7 +18,7 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any]
         The changed arguments, or None to leave them as they are.
     """
     call_id = kwargs.get("litellm_call_id")
-    entry = pipeline.registry.get(call_id)
+    entry = pipeline.registry.find(kwargs)
     if entry is None or not isinstance(call_id, str):
         return None
     entry.attempts[call_id] = pipeline.clock.monotonic()
@@ -33,7 +33,7 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any]
 def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], exception: Exception) -> None:
     """Add a failed attempt to the request's calls."""
     call_id = request_data.get("litellm_call_id")
-    entry = pipeline.registry.get(call_id)
+    entry = pipeline.registry.find(request_data)
     if entry is None or not isinstance(call_id, str):
         return
     started = entry.attempts.get(call_id, entry.started)

@@ -61,7 +61,7 @@ class CacheProvider(CustomLLM):
         )
 
     def _served(self, logging: Any) -> StoredAnswer:
-        entry = self._pipeline().registry.get(getattr(logging, "litellm_call_id", None))
+        entry = self._pipeline().registry.get(getattr(logging, "litellm_call_id", None), logging)
         if entry is None or entry.served is None:
             raise CustomLLMError(status_code=403, message="this model group serves stored answers and cannot be called")
         return entry.served

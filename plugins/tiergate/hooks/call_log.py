@@ -11,20 +11,21 @@ from tiergate.hooks.stream import finish_stream
 def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
     """Add a streamed call with the cost that LiteLLM logged for it."""
     call_id = kwargs.get("litellm_call_id")
-    entry = pipeline.registry.get(call_id)
+    entry = pipeline.registry.find(kwargs)
     payload = kwargs.get("standard_logging_object")
     if entry is None or not entry.request.stream or not isinstance(payload, Mapping) or not isinstance(call_id, str):
         return
     start_ms = entry.since_start_ms(entry.attempts.get(call_id, entry.started))
-    failed = [call for call in entry.calls if call.status != "ok"]
+    asked = pipeline.model_group(entry.tier, entry.request.entry_model)
+    answered = str(payload.get("model_group") or asked)
     if entry.served is None:
         entry.calls.append(
             Call(
                 tier=entry.tier,
-                model_group=str(payload.get("model_group") or entry.request.entry_model),
+                model_group=answered,
                 model=payload.get("model"),
                 provider=payload.get("custom_llm_provider"),
-                fallback_from=failed[-1].model_group if failed else None,
+                fallback_from=asked if asked != answered else None,
                 prompt_tokens=int(payload.get("prompt_tokens") or 0),
                 completion_tokens=int(payload.get("completion_tokens") or 0),
                 cost_usd=float(payload.get("response_cost") or 0.0),

@@ -9,6 +9,6 @@ from tiergate.telemetry.record import DecisionStatus
 
 def after_failure(pipeline: Pipeline, request_data: Mapping[str, Any]) -> None:
     """Note that the request failed; the headers hook that follows writes the record."""
-    entry = pipeline.registry.get(request_data.get("litellm_call_id"))
+    entry = pipeline.registry.find(request_data)
     if entry is not None:
         entry.status = DecisionStatus.FAILED

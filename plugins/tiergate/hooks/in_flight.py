@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tiergate.decisions import CacheDecision, GateDecision, RouteDecision
+from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Call, Request
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.record import DecisionStatus
+
+NOT_LOOKED_UP = CacheDecision(outcome=CacheOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
+NOT_ROUTED = RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
+"""What stands in the record of a request that no stage got to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,6 +25,7 @@ class InFlight:
 
     Attributes:
         request: The parsed request.
+        host: LiteLLM's logging object of the request: whoever else comes with the same call id has another.
         vector: Its embedding, computed at most once.
         decision_id: Identifier of its record.
         started_at: Unix time in seconds.
@@ -45,13 +50,14 @@ class InFlight:
     """
 
     request: Request
+    host: Any
     vector: PromptVector
     started_at: float
     started: float
     body: Mapping[str, Any]
     metadata: Mapping[str, Any]
-    cache: CacheDecision
-    route: RouteDecision
+    cache: CacheDecision = NOT_LOOKED_UP
+    route: RouteDecision = NOT_ROUTED
     decision_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     gate: GateDecision | None = None
     tier: str | None = None
@@ -80,8 +86,9 @@ class InFlight:
 class InFlightRegistry:
     """Requests in flight by LiteLLM's call id: bounded, and swept by age.
 
-    Clients can choose the call id (`x-litellm-call-id`), so an id that is already in flight is never
-    taken over: the newcomer gets another one.
+    Clients can choose the call id (`x-litellm-call-id`). So an id that is already in flight is never
+    taken over (the newcomer gets another one), and an entry is handed out only together with LiteLLM's
+    own logging object of that very request.
     """
 
     def __init__(self, *, max_entries: int = 10_000, max_age_s: float = 3600) -> None:
@@ -97,9 +104,32 @@ class InFlightRegistry:
         while len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
-    def get(self, call_id: Any) -> InFlight | None:
-        """Return the entry of a call id, or None."""
-        return self._entries.get(call_id) if isinstance(call_id, str) else None
+    def holds(self, call_id: Any) -> bool:
+        """Tell whether a call id is in flight."""
+        return call_id in self._entries
+
+    def find(self, data: Mapping[str, Any]) -> InFlight | None:
+        """Return the entry of a request by the data that LiteLLM hands to its hooks, or None.
+
+        On its failure and logging paths LiteLLM leaves its logging object out; there the authenticated
+        key has to be the same.
+        """
+        call_id, host = data.get("litellm_call_id"), data.get("litellm_logging_obj")
+        if host is not None:
+            return self.get(call_id, host)
+        entry = self._entries.get(call_id) if isinstance(call_id, str) else None
+        return entry if entry is not None and caller_of(data) == caller_of({"metadata": entry.metadata}) else None
+
+    def get(self, call_id: Any, host: Any) -> InFlight | None:
+        """Return the entry of a call id that belongs to this logging object, or None.
+
+        The second call of an escalation has a logging object of its own, under a call id that only
+        tiergate knows.
+        """
+        entry = self._entries.get(call_id) if isinstance(call_id, str) else None
+        if entry is None or (entry.host is not host and call_id not in entry.call_tiers):
+            return None
+        return entry
 
     def alias(self, call_id: str, entry: InFlight) -> None:
         """Let a second call of the same request be found under its own call id."""
@@ -120,3 +150,9 @@ class InFlightRegistry:
             if id(entry) not in seen:
                 seen.add(id(entry))
                 yield entry
+
+
+def caller_of(data: Mapping[str, Any]) -> Any:
+    """Return the hash of the key that LiteLLM authenticated, from the metadata of a request or of a logged call."""
+    metadata = data.get("metadata") or (data.get("litellm_params") or {}).get("metadata") or {}
+    return metadata.get("user_api_key_hash") or metadata.get("user_api_key")

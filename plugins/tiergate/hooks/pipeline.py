@@ -61,3 +61,7 @@ class Pipeline:
     clock: Clock
     cache_group: str | None
     spawn: Callable[[Coroutine[Any, Any, Any]], None]
+
+    def model_group(self, tier: str | None, entry_model: str) -> str:
+        """Return the model group that a request of a tier goes to; the entry model's own without a tier."""
+        return self.policy.tier(tier).model_group if tier is not None else entry_model

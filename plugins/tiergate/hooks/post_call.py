@@ -20,7 +20,7 @@ from tiergate.telemetry.names import Stage
 
 async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) -> Any:
     """Return the response that the client gets, or None to leave it as it is."""
-    entry = pipeline.registry.get(data.get("litellm_call_id"))
+    entry = pipeline.registry.find(data)
     if entry is None:
         return None
     final = None
@@ -68,8 +68,8 @@ def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str, escal
 async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name: str) -> Any:
     """Ask a stronger tier as a call of its own, with its own call id and metadata."""
     tier, call_id = pipeline.policy.tier(name), str(uuid.uuid4())
-    pipeline.registry.alias(call_id, entry)
     entry.call_tiers[call_id] = name
+    pipeline.registry.alias(call_id, entry)
 
     async def ask(_tier: str) -> Any:
         return await pipeline.models.ask(
@@ -86,13 +86,11 @@ def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) 
     """Add a finished call to the entry: its model, tokens, cost and time."""
     started = entry.attempts.get(call_id, entry.started)
     tier = entry.call_tiers.get(call_id, entry.tier)
-    failed = [call for call in entry.calls if call.status != "ok" and call.tier == tier]
     entry.calls.append(
         parse_call(
             response,
             tier=tier,
-            model_group=pipeline.policy.tier(tier).model_group if tier else entry.request.entry_model,
-            fallback_from=failed[-1].model_group if failed else None,
+            asked=pipeline.model_group(tier, entry.request.entry_model),
             start_ms=entry.since_start_ms(started),
             ms=1000 * (pipeline.clock.monotonic() - started),
         )

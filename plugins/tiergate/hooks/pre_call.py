@@ -30,12 +30,12 @@ async def before_call(pipeline: Pipeline, identity: Any, data: dict[str, Any], c
         HTTPException: 403, the client asked for the cache's model group or for a control that policy
             does not allow.
     """
+    _ensure_own_call_id(pipeline, data)
     model = data.get("model")
     if model is not None and model == pipeline.cache_group:
         raise HTTPException(403, {"error": f"the model group {model!r} serves stored answers and cannot be called"})
     if call_type not in ENDPOINTS or model not in pipeline.policy.entry_models:
         return None
-    _ensure_own_call_id(pipeline, data)
     try:
         with suppressed("pre_call"):
             return await _decide(pipeline, identity, data, call_type)
@@ -62,31 +62,30 @@ async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_
 async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], identity: Any) -> InFlight:
     """Run the stages before the call and keep what they decided."""
     clock = pipeline.clock
-    started_at, started = clock.now(), clock.monotonic()
-    vector = PromptVector(pipeline.embedder, request.prompt)
-    found = await pipeline.semantic_cache.look_up(request, vector)
-    looked_up = clock.monotonic()
-    hit = found.decision.outcome is CacheOutcome.HIT
-    route = pipeline.intent_router.skipped_for_hit() if hit else await pipeline.intent_router.route(request, vector)
     entry = InFlight(
         request=request,
-        vector=vector,
-        started_at=started_at,
-        started=started,
+        host=data.get("litellm_logging_obj"),
+        vector=PromptVector(pipeline.embedder, request.prompt),
+        started_at=clock.now(),
+        started=clock.monotonic(),
         body={key: value for key, value in data.items() if key not in NOT_COPIED},
         metadata=copy_containers(data.get("metadata") or {}),
-        cache=found.decision,
-        route=route,
-        served=found.served,
         parent=build_parent_context(getattr(identity, "parent_otel_span", None), _headers(data)),
     )
-    entry.add_stage(Stage.SEMANTIC_CACHE, started, looked_up)
-    if not hit:
-        entry.add_stage(Stage.INTENT_ROUTER, looked_up, clock.monotonic())
+    # In flight from here on, before anything is awaited: its call id is taken.
     pipeline.registry.add(entry)
-    for stale in pipeline.registry.sweep(started):
+    for stale in pipeline.registry.sweep(entry.started):
         stale.status = DecisionStatus.DISCONNECTED
         finish_record(pipeline, stale)
+    found = await pipeline.semantic_cache.look_up(request, entry.vector)
+    entry.cache, entry.served = found.decision, found.served
+    looked_up = clock.monotonic()
+    entry.add_stage(Stage.SEMANTIC_CACHE, entry.started, looked_up)
+    if entry.cache.outcome is CacheOutcome.HIT:
+        entry.route = pipeline.intent_router.skipped_for_hit()
+    else:
+        entry.route = await pipeline.intent_router.route(request, entry.vector)
+        entry.add_stage(Stage.INTENT_ROUTER, looked_up, clock.monotonic())
     return entry
 
 
@@ -96,7 +95,7 @@ def _headers(data: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _ensure_own_call_id(pipeline: Pipeline, data: dict[str, Any]) -> None:
     """Give the request another call id when a client chose one that is already in flight."""
-    if pipeline.registry.get(data.get("litellm_call_id")) is None and data.get("litellm_call_id"):
+    if not pipeline.registry.holds(data.get("litellm_call_id")):
         return
     data["litellm_call_id"] = str(uuid.uuid4())
     logging = data.get("litellm_logging_obj")

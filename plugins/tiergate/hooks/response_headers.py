@@ -17,7 +17,7 @@ def headers_for(pipeline: Pipeline, data: dict[str, Any], response: Any) -> dict
         data: LiteLLM's request data.
         response: The response; None when the request failed.
     """
-    entry = pipeline.registry.get(data.get("litellm_call_id"))
+    entry = pipeline.registry.find(data)
     if entry is None:
         return None
     with suppressed("decision_record"):

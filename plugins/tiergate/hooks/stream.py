@@ -21,7 +21,7 @@ async def watch_stream(pipeline: Pipeline, data: dict[str, Any], stream: AsyncIt
     Judging and storing happen when the last chunk has left: once bytes have left, the gate may record
     but not replace.
     """
-    entry = pipeline.registry.get(data.get("litellm_call_id"))
+    entry = pipeline.registry.find(data)
     if entry is None:
         async for chunk in stream:
             yield chunk
@@ -81,7 +81,7 @@ async def _judge(pipeline: Pipeline, entry: InFlight, response: Any, chunks: lis
 
 def finish_stream(pipeline: Pipeline, entry: InFlight) -> None:
     """Write the final record when the stream has ended and its cost is known, whichever comes last."""
-    if entry.stream_done and entry.call_logged and pipeline.registry.get(entry.request.call_id) is entry:
+    if entry.stream_done and entry.call_logged and pipeline.registry.get(entry.request.call_id, entry.host) is entry:
         pipeline.registry.remove(entry)
         with suppressed("decision_record"):
             finish_record(pipeline, entry)

@@ -55,7 +55,7 @@ _LEXICON = {
         trademark tradem* patent patents licence license licenc* licens* agreement custody divorce
         visa fired gdpr consent defamation regulation compli* nda non-compete indemn* testament
         probate plaint* defend* statute crime felony prison binding termin* kündig* kündigen
-        vermieter gericht darf bail tribunal droit contrato abogado witness will heir""",
+        vermieter gericht darf bail tribunal droit contrato abogado witness heir""",
     "health_words": """
         symptom symptoms pain pains doctor doctors nurse pill pills tablets dose doses dosage mg
         blood fever pregnant pregna* disease diseases patient patients medicine medici* medical drug

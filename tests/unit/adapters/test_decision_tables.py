@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiergate.adapters import decision_tables
-from tiergate.adapters.decision_tables import DECISIONS, build_values
+from tiergate.adapters.decision_tables import DECISIONS, build_values, may_need_cleaning
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -86,6 +86,19 @@ def test_characters_that_databases_refuse_are_replaced(
     assert back(build_row("d-1", prompt=bad, tenant=bad, feedback=[{bad: bad}])) == build_row(
         "d-1", prompt=good, tenant=good, feedback=[{good: good}]
     )
+
+
+@given(row=st.dictionaries(st.text(), JSON | st.text(st.characters(codec=None))))
+def test_a_row_said_to_need_no_cleaning_is_clean(row: dict[str, Any]) -> None:
+    row |= {"decision_id": "d-1"}
+    if not may_need_cleaning(json.dumps(row).encode()):
+        assert build_values(row, 1, clean=False) == build_values(row, 1)
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+def test_a_row_with_a_bad_character_is_said_to_need_cleaning(text: str) -> None:
+    assert may_need_cleaning(json.dumps({"prompt": text}).encode())
+    assert not may_need_cleaning(json.dumps({"prompt": "plain é"}).encode())
 
 
 @pytest.mark.parametrize("value", [True, "12", [1], 10**400, None])

@@ -2,6 +2,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -259,6 +260,11 @@ def test_the_table_is_markdown_with_a_line_for_each_field() -> None:
     ]
     assert len(lines) == 2 + len(RECORD_FIELDS)
     assert all(line.count("|") == 4 for line in lines)
+
+
+def test_the_table_in_the_documentation_is_the_generated_one() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "decision-record.md").read_text(encoding="utf-8")
+    assert text.partition("build_record_table() -->\n")[2].partition("<!-- end -->")[0] == build_record_table()
 
 
 def _names(row: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

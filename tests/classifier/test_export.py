@@ -1,0 +1,57 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="needs the extra [train]")
+
+from tiergate.artifact import builtin_artifact_path, load_artifact
+from tiergate_classifier.export import SAFETY_DOMAINS, _created_at, main
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("export") / "intent"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+        main(["--out", str(out)])
+    return out
+
+
+def test_building_again_gives_the_same_bytes(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = {file.name: file.read_bytes() for file in built.iterdir()}
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+
+    main(["--out", str(built)])
+
+    assert {file.name: file.read_bytes() for file in built.iterdir()} == first
+
+
+def test_source_date_epoch_is_the_time_that_the_manifest_states(built: Path) -> None:
+    assert load_artifact(built).manifest.created_at == "2026-01-01T00:00:00Z"
+
+
+def test_without_source_date_epoch_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+
+    assert abs((datetime.now(tz=UTC) - _created_at()).total_seconds()) < 60
+
+
+def test_what_ships_is_what_the_workload_gives(built: Path) -> None:
+    fresh, shipped = load_artifact(built), load_artifact(builtin_artifact_path())
+
+    # another processor or BLAS gives other last digits, so weights are compared and not bytes
+    for name, tensor in shipped.head.tensors().items():
+        np.testing.assert_allclose(fresh.head.tensors()[name], tensor, atol=0.05, err_msg=name)
+    assert fresh.manifest.training_data == shipped.manifest.training_data
+    assert fresh.manifest.features == shipped.manifest.features
+
+
+def test_the_card_says_how_it_was_made_and_what_it_cannot(built: Path) -> None:
+    artifact = load_artifact(built)
+
+    for text in ("make classifier", "Limits", artifact.manifest.training_data[0].digest, "Apache-2.0"):
+        assert text in artifact.card
+    for domain in SAFETY_DOMAINS:
+        assert f"{domain} {artifact.calibration.domains.min_scores[domain]:.4f}" in artifact.card
