@@ -6,7 +6,7 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-proxy test-slow lint typecheck docs bench classifier encoder
+.PHONY: help run test test-proxy test-classifier test-slow lint typecheck docs bench classifier encoder
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ test: $(VENV)/.dev lint typecheck ## lint, typecheck and every test under a minu
 test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
 	$(BIN)/pytest -m "proxy and not slow"
 
+test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-learn too
+	$(BIN)/pytest tests/classifier
+
 test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
 	$(BIN)/pytest -m slow
 
@@ -67,3 +70,10 @@ test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean v
 classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
 	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent
+
+# Each script prints its table and writes benchmarks/results/NAME.json.
+bench: $(VENV)/.dev ## Run the benchmarks, then gather their results into benchmarks/results/README.md
+	for script in encoder decision_log cache_store overhead; do \
+	  if [ -f benchmarks/$$script.py ]; then $(BIN)/python benchmarks/$$script.py || exit 1; fi; \
+	done
+	$(BIN)/python benchmarks/results_table.py

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from typing_extensions import override
 
 from tiergate.errors import TiergateError
 from tiergate.pack import locate_pack
@@ -187,7 +188,8 @@ def _comment(path: Path) -> str:
 class _Plain(yaml.SafeDumper):
     """Dumper that writes entries out instead of referring to an earlier one, and prices as decimals."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  the dumper's own signature
+    @override
+    def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
