@@ -16,7 +16,7 @@ SOURCES = {"plugins/tiergate": "tests/unit", "classifier/tiergate_classifier": "
 
 WITHOUT_MIRROR = {
     "__init__.py": "a docstring and the version",
-    "classifier/tiergate_classifier/encoder_graph.py": "tested through tests/classifier/test_encoder.py, which runs the graph",
+    "classifier/tiergate_classifier/encoder_graph.py": "run by tests/classifier/test_encoder.py",
     "plugins/tiergate/adapters/qdrant_edge_folder.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "plugins/tiergate/adapters/qdrant_edge_link.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "plugins/tiergate/adapters/qdrant_edge_process.py": "runs in a process of its own, started by the store's tests",
