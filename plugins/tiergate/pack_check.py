@@ -12,12 +12,13 @@ from pathlib import Path
 
 from tiergate.adapters.decision_database import find_sqlite_path, parse_url
 from tiergate.adapters.encoder_folder import builtin_encoder, load_encoder_folder
+from tiergate.adapters.openai_embedder import digest_openai_encoder
 from tiergate.artifact import Artifact, builtin_artifact_path, load_artifact
 from tiergate.config_check import check_config
 from tiergate.defects import Defect, Severity, error, from_error, warning
 from tiergate.errors import ArtifactError, ConfigurationError
 from tiergate.proxy_config import ProxyConfig, read_proxy_config
-from tiergate.settings import EdgeStore, Policy, read_policy
+from tiergate.settings import EdgeStore, Encoder, Policy, read_policy
 
 TESTED_LITELLM = "1.106."
 REFUSED_LITELLM = frozenset({"1.107.0"})
@@ -168,20 +169,26 @@ def _check_artifact(policy: Policy, artifact: Artifact, policy_path: Path) -> li
     return found
 
 
+def encoder_digest(settings: Encoder) -> str:
+    """Return the digest of the encoder that policy names, without loading its model.
+
+    Raises:
+        ArtifactError: The encoder's folder is missing or torn.
+    """
+    if settings.kind == "openai":
+        return digest_openai_encoder(settings.base_url or "", settings.model or "", settings.dimensions or 0)
+    return load_encoder_folder(settings.path or builtin_encoder()).digest
+
+
 def _check_encoder(policy: Policy, artifact: Artifact, policy_path: Path) -> list[Defect]:
     settings, trained = policy.encoder, artifact.manifest.encoder
     fix = "use the encoder that the artifact was trained with, or train an artifact on this one"
-    if settings.kind == "openai":
-        if settings.dimensions != trained.dimensions:
-            problem = f"is {settings.dimensions}, the classifier artifact was trained on {trained.dimensions}"
-            return [error(policy_path, "encoder.dimensions", problem, fix)]
-        return []
     try:
-        encoder = load_encoder_folder(settings.path or builtin_encoder())
+        digest = encoder_digest(settings)
     except ConfigurationError as exc:
         return [from_error(exc)]
-    if encoder.digest != trained.digest:
-        problem = f"is encoder {encoder.digest[:12]}, the classifier artifact was trained on {trained.digest[:12]}"
+    if digest != trained.digest:
+        problem = f"is encoder {digest[:12]}, the classifier artifact was trained on {trained.digest[:12]}"
         return [error(policy_path, "encoder", problem, fix)]
     return []
 

@@ -11,6 +11,11 @@ from tiergate.errors import EmbedderError
 from tiergate.ports import Vector
 
 
+def digest_openai_encoder(base_url: str, model: str, dimensions: int) -> str:
+    """Return the SHA-256 over address, model and dimensions: the weights behind them cannot be seen."""
+    return hashlib.sha256(f"{base_url.rstrip('/')}/embeddings\n{model}\n{dimensions}".encode()).hexdigest()
+
+
 class OpenAIEmbedder:
     """Embeds text over HTTP (port `Embedder`).
 
@@ -33,6 +38,7 @@ class OpenAIEmbedder:
         api_key: str | None = None,
         budget_ms: float = 500.0,
     ) -> None:
+        self._base_url = base_url
         self._url = f"{base_url.rstrip('/')}/embeddings"
         self._model = model
         self._dimensions = dimensions
@@ -48,7 +54,7 @@ class OpenAIEmbedder:
     @property
     def digest(self) -> str:
         """SHA-256 over address, model and dimensions: the weights behind them cannot be seen."""
-        return hashlib.sha256(f"{self._url}\n{self._model}\n{self._dimensions}".encode()).hexdigest()
+        return digest_openai_encoder(self._base_url, self._model, self._dimensions)
 
     async def embed(self, text: str) -> Vector:
         """Return a float32 vector of shape (dimensions,) and length 1.

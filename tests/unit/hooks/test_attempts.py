@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.unit.hooks.conftest import KEY, SURE, UNSURE, Bench, build_bench, completion, request_data
 
-from tiergate.hooks.attempts import TOP_LOGPROBS, after_failed_attempt, before_attempt
+from tiergate.hooks.attempts import after_failed_attempt, before_attempt
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call
 from tiergate.hooks.response_headers import headers_for
@@ -20,9 +20,15 @@ async def begin(bench: Bench, **fields: Any) -> dict[str, Any]:
 async def test_logprobs_are_asked_of_a_model_that_gives_them(bench: Bench) -> None:
     kwargs = await begin(bench)
     changed = before_attempt(bench.pipeline, kwargs)
-    assert changed == kwargs | {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    assert changed == kwargs | {"logprobs": True}
     assert "logprobs" not in kwargs, "a fallback starts from the same arguments"
     assert before_attempt(bench.pipeline, kwargs | {"model": "anthropic/other"}) is None
+
+
+async def test_top_logprobs_are_asked_for_where_policy_wants_them() -> None:
+    bench = build_bench(confidence_gate={"top_logprobs": 5})
+    kwargs = await begin(bench)
+    assert before_attempt(bench.pipeline, kwargs) == kwargs | {"logprobs": True, "top_logprobs": 5}
 
 
 @pytest.mark.parametrize("fields", [{"logprobs": True}, {"tools": [{"type": "function"}]}])
