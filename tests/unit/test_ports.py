@@ -4,8 +4,8 @@ import inspect
 from typing import Any
 
 import pytest
-
 from tests.unit.hooks.conftest import FakeModels
+
 from tiergate import ports
 from tiergate.adapters.decision_log import SqlDecisionLog
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier

@@ -36,7 +36,7 @@ def spoil(folder: Path, name: str, old: str, new: str) -> PolicyError:
 
 
 def test_the_order_of_the_stages() -> None:
-    assert PIPELINE == (SemanticCache, IntentRouter, ConfidenceGate, DecisionRecorder)
+    assert (SemanticCache, IntentRouter, ConfidenceGate, DecisionRecorder) == PIPELINE
 
 
 def test_the_quickstart_is_a_whole_pack(pack: Path) -> None:

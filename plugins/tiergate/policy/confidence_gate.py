@@ -52,9 +52,8 @@ def decide_gate(
         return decided(GateOutcome.TRUSTED, Reason.CONFIDENCE_HIGH)
     if confidence >= gate.escalate_below:
         return decided(GateOutcome.VERIFIED, Reason.CONFIDENCE_MIDDLE)
-    target = policy.stronger_tier(tier)
-    hindrance = _hindrance(stream_begun=stream_begun, target=target, spent=escalations >= gate.max_escalations)
-    if hindrance is not None:
+    target, spent = policy.stronger_tier(tier), escalations >= gate.max_escalations
+    if (hindrance := _hindrance(stream_begun=stream_begun, target=target, spent=spent)) is not None:
         return decided(GateOutcome.SKIPPED, hindrance)
     return decided(GateOutcome.ESCALATED, failure or Reason.CONFIDENCE_LOW, target)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litellm import ModelResponse
-
 from tests.unit.hooks.conftest import chunks_of, completion
+
 from tiergate.exchange import TokenLogprob
 from tiergate.hooks.answer_parser import (
     hidden_params,

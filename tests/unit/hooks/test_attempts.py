@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from tests.unit.hooks.conftest import KEY, SURE, UNSURE, Bench, build_bench, completion, request_data
+
 from tiergate.hooks.attempts import TOP_LOGPROBS, after_failed_attempt, before_attempt
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call

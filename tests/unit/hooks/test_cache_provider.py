@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from litellm import ModelResponse
 from litellm.llms.custom_llm import CustomLLMError
-
 from tests.unit.hooks.conftest import KEY, Bench, completion, request_data
+
 from tiergate.hooks.cache_provider import CHUNK_CHARS, CacheProvider
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from tests.unit.hooks.conftest import KEY, Bench, request_data
+
 from tiergate.hooks.call_log import after_logged_call
 from tiergate.hooks.pre_call import before_call
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from litellm.integrations.custom_logger import CustomLogger
-
 from tests.unit.hooks.conftest import KEY, UNSURE, Bench, completion, request_data
+
 from tiergate.hooks.callback import TiergateCallback
 
 

@@ -1,6 +1,7 @@
 """A request that fails."""
 
 from tests.unit.hooks.conftest import KEY, Bench, request_data
+
 from tiergate.hooks.failure import after_failure
 from tiergate.hooks.pre_call import before_call
 from tiergate.telemetry.record import DecisionStatus

@@ -1,7 +1,6 @@
 """The pipeline's own knowledge: where a tier's requests go."""
 
 import pytest
-
 from tests.unit.hooks.conftest import Bench
 
 

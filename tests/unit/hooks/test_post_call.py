@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litellm import ModelResponse
-
 from tests.unit.hooks.conftest import KEY, SURE, TIERS, UNSURE, Bench, build_bench, completion, request_data
+
 from tiergate.errors import EscalationError, StoreError
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call

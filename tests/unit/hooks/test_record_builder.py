@@ -1,6 +1,7 @@
 """From a request in flight to its record."""
 
 from tests.unit.hooks.conftest import KEY, Bench, build_bench, completion, request_data
+
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call
 from tiergate.hooks.record_builder import begin_record, build_record, finish_record

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.unit.hooks.conftest import policy_of, request_data
+
 from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Request
 from tiergate.hooks.request_parser import ANSWER_NEUTRAL, content_text, copy_containers, parse_request

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from tests.unit.hooks.conftest import KEY, Bench, completion, request_data
+
 from tiergate.errors import DecisionLogError
 from tiergate.hooks.failure import after_failure
 from tiergate.hooks.pre_call import before_call

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.unit.hooks.conftest import KEY, SURE, UNSURE, Bench, build_bench, chunks_of, request_data
+
 from tiergate.hooks import stream as stream_module
 from tiergate.hooks.call_log import after_logged_call
 from tiergate.hooks.callback import TiergateCallback
@@ -127,12 +127,11 @@ async def test_a_client_that_leaves_ends_the_record_at_once_and_nothing_is_kept(
 
 async def test_a_provider_that_breaks_off_reaches_the_client_and_the_record(bench: Bench) -> None:
     data = await begin(bench)
-    got = []
+    broken = provider(chunks_of("Paris it is.")[:2], ConnectionError("gone"))
+    stream = watch_stream(bench.pipeline, data, broken)
+    got = [await anext(stream), await anext(stream)]
     with pytest.raises(ConnectionError):
-        async for chunk in watch_stream(
-            bench.pipeline, data, provider(chunks_of("Paris it is.")[:2], ConnectionError("gone"))
-        ):
-            got.append(chunk)  # noqa: PERF401  the list is wanted although the loop raises
+        await anext(stream)
     await bench.settle()
     assert text_of(got) == "Paris it"
     assert (bench.row["status"], bench.row["gate"]["reason"]) == ("failed", "call_failed")

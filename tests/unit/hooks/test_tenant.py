@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litellm.proxy._types import UserAPIKeyAuth
-
 from tests.unit.hooks.conftest import KEY, OTHER_KEY
+
 from tiergate.hooks.tenant import hash_identity, identify_tenant
 from tiergate.settings import SemanticCache
 

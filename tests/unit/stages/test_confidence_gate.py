@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-
 from tests.unit.stages.conftest import policy_of
+
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision, RouteOutcome
 from tiergate.errors import EscalationError
 from tiergate.exchange import Answer, Request, TokenLogprob

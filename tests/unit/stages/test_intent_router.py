@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-
 from tests.unit.stages.conftest import policy_of
+
 from tiergate.decisions import Reason, RouteOutcome
 from tiergate.errors import ClassifierError, EmbedderError, QueueFullError, TiergateError
 from tiergate.exchange import Request
