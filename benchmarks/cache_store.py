@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
+from tiergate.adapters.qdrant_edge_link import encode
+from tiergate.adapters.qdrant_edge_process import _Server
+from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore, _scope_id
 from tiergate.ports import StoredAnswer
 
 RESULTS = Path(__file__).parent / "results" / "cache_store.json"
@@ -110,9 +112,7 @@ async def measure_exact(store: QdrantEdgeStore, count: int, tenants: int) -> dic
     return spread(seconds)
 
 
-async def measure_optimise(
-    store: QdrantEdgeStore, vectors: NDArray[np.float32], tenants: int
-) -> dict[str, Any]:
+async def measure_optimise(store: QdrantEdgeStore, vectors: NDArray[np.float32], tenants: int) -> dict[str, Any]:
     """Optimise, with look-ups meanwhile."""
     begin = time.perf_counter()
     optimise = asyncio.create_task(store.optimise())
@@ -125,6 +125,22 @@ async def measure_optimise(
         await asyncio.sleep(0.02)
     await optimise
     return {"seconds": round(time.perf_counter() - begin, 2), "look_ups_meanwhile": spread(seconds)}
+
+
+def measure_cpu(folder: Path, vectors: NDArray[np.float32], tenants: int) -> dict[str, Any]:
+    """CPU time of the shard for one look-up: without waits for a processor, without the way there."""
+    shard = next(path.parent for path in folder.glob("*/*/segments"))
+    server = _Server(shard, DIMENSIONS, None, None)
+    seconds = []
+    for number in np.random.default_rng(5).integers(0, len(vectors), LOOK_UPS):
+        scope = _scope_id(f"tenant-{number % tenants}", "context")
+        request = {"id": 1, "do": "nearest", "scope": scope, "now": 2.0, "limit": 1}
+        raw = encode(request, vectors[number].tobytes())
+        begin = time.process_time()
+        server._answer(raw)  # noqa: SLF001 - what the shard's process does with one message
+        seconds.append(time.process_time() - begin)
+    server._close()  # noqa: SLF001 - as above
+    return spread(seconds)
 
 
 async def measure(size: int, tenants: int, folder: Path) -> dict[str, Any]:
@@ -155,6 +171,7 @@ async def measure(size: int, tenants: int, folder: Path) -> dict[str, Any]:
     }
     row["disk_bytes_per_entry"] = round(disk_bytes(folder) / size)
     await store.aclose()
+    row["look_up_cpu_of_the_shard"] = measure_cpu(folder, vectors, tenants)
     return row
 
 
@@ -171,7 +188,12 @@ async def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 rows.append(await measure(size, tenants, Path(folder) / "cache"))
             print(json.dumps(rows[-1], indent=2), flush=True)
-    load["after"] = os.getloadavg()
+            load["after"] = os.getloadavg()
+            write_report(rows, load)
+
+
+def write_report(rows: list[dict[str, Any]], load: dict[str, Any]) -> None:
+    """Write the rows measured so far."""
     report = {
         "rows": rows,
         "python": platform.python_version(),

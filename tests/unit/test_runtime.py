@@ -1,4 +1,4 @@
-"""The composition root: packs are checked against each other; a runtime is built, works and closes."""
+"""The composition root: a runtime is built from a pack, works and closes."""
 
 import asyncio
 import shutil
@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.errors import PolicyError
 from tiergate.pack import locate_pack
-from tiergate.runtime import PIPELINE, Runtime, SystemClock, load_model_groups, load_pack
+from tiergate.pack_check import load_pack
+from tiergate.runtime import PIPELINE, Runtime, SystemClock, build_embedder, build_store
+from tiergate.settings import Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
 from tiergate.stages.semantic_cache import SemanticCache
+from tiergate.testing import FakeEmbedder
 
 
 @pytest.fixture
@@ -26,51 +30,26 @@ def pack(tmp_path: Path) -> Path:
     return folder
 
 
-def spoil(folder: Path, name: str, old: str, new: str) -> PolicyError:
-    file = folder / name
-    assert old in file.read_text()
-    file.write_text(file.read_text().replace(old, new))
-    with pytest.raises(PolicyError) as caught:
-        load_pack(folder / "policy.yaml", folder / "config.yaml")
-    return caught.value
-
-
 def test_the_order_of_the_stages() -> None:
     assert (SemanticCache, IntentRouter, ConfidenceGate, DecisionRecorder) == PIPELINE
 
 
-def test_the_quickstart_is_a_whole_pack(pack: Path) -> None:
+def test_a_store_that_this_version_cannot_open_is_named(pack: Path) -> None:
     loaded = load_pack(pack / "policy.yaml", pack / "config.yaml")
-    assert loaded.cache_group == "tier-cache"
-    assert load_pack(pack / "policy.yaml", None).cache_group is None
+    store = {"kind": "server", "url": "http://127.0.0.1:1"}
+    policy = Policy.model_validate(loaded.policy.model_dump(mode="json") | {"semantic_cache": {"store": store}})
+    with pytest.raises(PolicyError) as caught:
+        build_store(policy, FakeEmbedder(), pack / "policy.yaml")
+    assert caught.value.key == "semantic_cache.store.kind"
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new", "key"),
-    [
-        ("config.yaml", "tiergate/cache", "openai/cache", "model_list"),
-        ("config.yaml", "model_name: tier-medium\n", "model_name: other\n", "tiers[1].model_group"),
-        ("policy.yaml", "legal:", "astrology:", "domains.astrology"),
-        ("policy.yaml", "name: medium,", "name: middle,", "tiers[1].name"),
-    ],
-)
-def test_what_does_not_fit_together_is_named(pack: Path, name: str, old: str, new: str, key: str) -> None:
-    error = spoil(pack, name, old, new)
-    assert (error.key, bool(error.fix)) == (key, True)
-
-
-@pytest.mark.parametrize("text", ["- a", "model_list: [{}]", "a: [", "model_list: [text]"])
-def test_a_config_that_is_none_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(PolicyError, match=r"config\.yaml"):
-        load_model_groups(tmp_path / "config.yaml")
-
-
-def test_includes_are_read_and_the_first_deployment_names_the_model(tmp_path: Path) -> None:
-    deployments = "[{model_name: a, litellm_params: {model: x}}, {model_name: a, litellm_params: {model: y}}]"
-    (tmp_path / "config.yaml").write_text(f"include: [more.yaml]\nmodel_list: {deployments}\n")
-    (tmp_path / "more.yaml").write_text("model_list: [{model_name: b}]\n")
-    assert load_model_groups(tmp_path / "config.yaml") == {"a": "x", "b": ""}
+async def test_an_embeddings_endpoint_may_be_the_encoder() -> None:
+    settings = Encoder(kind="openai", base_url="http://127.0.0.1:1", model="m", dimensions=8)
+    pool = InferencePool(threads=1, max_queue=1)
+    embedder = build_embedder(settings, pool)
+    assert embedder.dimensions == 8
+    await embedder.aclose()
+    await pool.aclose()
 
 
 async def test_a_runtime_is_built_works_in_the_background_and_closes(pack: Path) -> None:

@@ -32,7 +32,8 @@ _SPARE_BYTES = 64 * 1024 * 1024
 """Free disk that a store must leave; below it a memory-mapped write could end the process."""
 
 _IDLE_S = 1.0
-_FLUSH_EVERY = 5_000
+_FLUSH_EVERY = 500
+"""A flush takes about 10 ms after so many stores, and look-ups wait for it."""
 _PURGE_EVERY_S = 60.0
 _PURGE_GRACE_S = 3600.0
 _EXPIRED_MARGIN = 4

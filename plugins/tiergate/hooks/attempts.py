@@ -6,8 +6,6 @@ from typing import Any
 from tiergate.exchange import Call
 from tiergate.hooks.pipeline import Pipeline
 
-TOP_LOGPROBS = 5
-
 
 def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any] | None:
     """Note when an attempt begins and ask for log-probabilities where this very model gives them.
@@ -27,7 +25,8 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any]
         return None
     if not pipeline.catalogue.supports_logprobs(str(kwargs.get("model", ""))):
         return None
-    return {**kwargs, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    top = pipeline.policy.confidence_gate.top_logprobs
+    return {**kwargs, "logprobs": True, **({"top_logprobs": top} if top else {})}
 
 
 def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], exception: Exception) -> None:

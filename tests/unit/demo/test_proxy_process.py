@@ -39,11 +39,10 @@ def test_a_process_that_ends_early_is_told_with_its_last_words(tmp_path: Path) -
 
 
 CHILD = "import time; time.sleep(60)"
-PARENT = f"""
-import subprocess, sys, time
-print(subprocess.Popen([sys.executable, "-c", "{CHILD}"]).pid, flush=True)
-time.sleep(60)
-"""
+PARENT = (
+    "import subprocess, sys, time; "
+    f"p = subprocess.Popen([sys.executable, '-c', '{CHILD}']); print(p.pid, flush=True); time.sleep(60)"
+)
 
 
 def test_a_child_left_behind_goes_with_the_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

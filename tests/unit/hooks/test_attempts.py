@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.unit.hooks.conftest import KEY, SURE, UNSURE, Bench, build_bench, completion, request_data
 
-from tiergate.hooks.attempts import TOP_LOGPROBS, after_failed_attempt, before_attempt
+from tiergate.hooks.attempts import after_failed_attempt, before_attempt
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call
 from tiergate.hooks.response_headers import headers_for
@@ -17,10 +17,12 @@ async def begin(bench: Bench, **fields: Any) -> dict[str, Any]:
     return data | {"model": "openai/model-x"}
 
 
-async def test_logprobs_are_asked_of_a_model_that_gives_them(bench: Bench) -> None:
+@pytest.mark.parametrize(("top", "extra"), [(0, {}), (5, {"top_logprobs": 5})])
+async def test_logprobs_are_asked_of_a_model_that_gives_them(top: int, extra: dict[str, int]) -> None:
+    bench = build_bench(confidence_gate={"top_logprobs": top})
     kwargs = await begin(bench)
     changed = before_attempt(bench.pipeline, kwargs)
-    assert changed == kwargs | {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    assert changed == kwargs | {"logprobs": True} | extra
     assert "logprobs" not in kwargs, "a fallback starts from the same arguments"
     assert before_attempt(bench.pipeline, kwargs | {"model": "anthropic/other"}) is None
 

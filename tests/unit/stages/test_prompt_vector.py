@@ -42,7 +42,7 @@ async def test_a_full_queue_may_be_tried_again() -> None:
 class SlowEmbedder(FakeEmbedder):
     async def embed(self, text: str) -> Any:
         await asyncio.sleep(0.02)
-        return await FakeEmbedder.embed(self, text)
+        return await super().embed(text)
 
 
 async def test_a_stage_that_gives_up_does_not_stop_the_work_of_the_next() -> None:
