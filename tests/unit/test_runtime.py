@@ -1,4 +1,4 @@
-"""The composition root: packs are checked against each other; a runtime is built, works and closes."""
+"""The composition root: a runtime is built from a pack, works and closes."""
 
 import asyncio
 import shutil
@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
+from tiergate.errors import PolicyError
 from tiergate.pack import locate_pack
 from tiergate.pack_check import load_pack
-from tiergate.runtime import PIPELINE, Runtime, SystemClock
+from tiergate.runtime import PIPELINE, Runtime, SystemClock, build_embedder, build_store
+from tiergate.settings import Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
 from tiergate.stages.semantic_cache import SemanticCache
+from tiergate.testing import FakeEmbedder
 
 
 @pytest.fixture
@@ -28,6 +32,24 @@ def pack(tmp_path: Path) -> Path:
 
 def test_the_order_of_the_stages() -> None:
     assert (SemanticCache, IntentRouter, ConfidenceGate, DecisionRecorder) == PIPELINE
+
+
+def test_a_store_that_this_version_cannot_open_is_named(pack: Path) -> None:
+    loaded = load_pack(pack / "policy.yaml", pack / "config.yaml")
+    store = {"kind": "server", "url": "http://127.0.0.1:1"}
+    policy = Policy.model_validate(loaded.policy.model_dump(mode="json") | {"semantic_cache": {"store": store}})
+    with pytest.raises(PolicyError) as caught:
+        build_store(policy, FakeEmbedder(), pack / "policy.yaml")
+    assert caught.value.key == "semantic_cache.store.kind"
+
+
+async def test_an_embeddings_endpoint_may_be_the_encoder() -> None:
+    settings = Encoder(kind="openai", base_url="http://127.0.0.1:1", model="m", dimensions=8)
+    pool = InferencePool(threads=1, max_queue=1)
+    embedder = build_embedder(settings, pool)
+    assert embedder.dimensions == 8
+    await embedder.aclose()
+    await pool.aclose()
 
 
 async def test_a_runtime_is_built_works_in_the_background_and_closes(pack: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision
 from tiergate.exchange import Answer, Request
 from tiergate.policy.confidence import decide_confidence
-from tiergate.policy.confidence_gate import decide_gate
+from tiergate.policy.confidence_gate import ROUTER_PRIOR, decide_gate
 from tiergate.policy.signals import measure_signals
 from tiergate.settings import Policy
 from tiergate.stages.failopen import fail_open
@@ -41,10 +41,10 @@ class ConfidenceGate:
         signals = dict(measure_signals(answer, request))
         confidence, failure = decide_confidence(signals)
         prior = route.scores.get(tier)
-        if confidence is None and prior is not None and escalations == 0:
+        if confidence is None and prior is not None:
             # The answer passes every check and its provider gives no log-probabilities: the router's
             # calibrated score is what is known of it.
-            signals["router_prior"] = confidence = prior
+            signals[ROUTER_PRIOR] = confidence = prior
             failure = None
         return decide_gate(
             route,

@@ -17,18 +17,14 @@ async def begin(bench: Bench, **fields: Any) -> dict[str, Any]:
     return data | {"model": "openai/model-x"}
 
 
-async def test_logprobs_are_asked_of_a_model_that_gives_them(bench: Bench) -> None:
+@pytest.mark.parametrize(("top", "extra"), [(0, {}), (5, {"top_logprobs": 5})])
+async def test_logprobs_are_asked_of_a_model_that_gives_them(top: int, extra: dict[str, int]) -> None:
+    bench = build_bench(confidence_gate={"top_logprobs": top})
     kwargs = await begin(bench)
     changed = before_attempt(bench.pipeline, kwargs)
-    assert changed == kwargs | {"logprobs": True}
+    assert changed == kwargs | {"logprobs": True} | extra
     assert "logprobs" not in kwargs, "a fallback starts from the same arguments"
     assert before_attempt(bench.pipeline, kwargs | {"model": "anthropic/other"}) is None
-
-
-async def test_top_logprobs_are_asked_for_where_policy_wants_them() -> None:
-    bench = build_bench(confidence_gate={"top_logprobs": 5})
-    kwargs = await begin(bench)
-    assert before_attempt(bench.pipeline, kwargs) == kwargs | {"logprobs": True, "top_logprobs": 5}
 
 
 @pytest.mark.parametrize("fields", [{"logprobs": True}, {"tools": [{"type": "function"}]}])

@@ -1,5 +1,6 @@
 """What the gate makes of an answer."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision, RouteOutcome
-from tiergate.policy.confidence_gate import bypasses_gate, decide_better, decide_gate
+from tiergate.policy.confidence_gate import ROUTER_PRIOR, bypasses_gate, decide_better, decide_gate
 from tiergate.settings import Policy
 
 TIERS = ("simple", "medium", "frontier")
@@ -86,6 +87,7 @@ def judged(confidence: float | None, reason: Reason = Reason.CONFIDENCE_LOW) -> 
         (judged(None), judged(0.2), True),
         (judged(0.3), judged(None, Reason.NO_SIGNAL), True),
         (judged(0.3), judged(None, Reason.EMPTY_ANSWER), False),
+        (judged(0.6), dataclasses.replace(judged(0.4), signals={ROUTER_PRIOR: 0.4}), True),
     ],
 )
 def test_the_better_answer_wins(weak: GateDecision, strong: GateDecision, *, better: bool) -> None:
