@@ -252,9 +252,10 @@ def main() -> None:
     for concurrency in ("concurrency_1", "concurrency_16"):
         print(concurrency)
         for case, figures in result[concurrency].items():
+            added, ratio = figures["added_p50_ms"]["median"], figures["throughput_ratio"]["median"]
             print(
-                f"  {case:8} p50 {figures['p50_ms']:7.2f} ms  added {figures['added_p50_ms']['median']:+6.2f} ms"
-                f"  cpu {figures['cpu_ms_per_request']:6.2f} ms  {figures['requests_per_s']:6.1f}/s  ratio {figures['throughput_ratio']['median']:.2f}"
+                f"  {case:8} p50 {figures['p50_ms']:7.2f} ms  added {added:+6.2f} ms"
+                f"  cpu {figures['cpu_ms_per_request']:6.2f} ms  {figures['requests_per_s']:6.1f}/s  ratio {ratio:.2f}"
             )
 
 

@@ -91,6 +91,7 @@ class CacheDecision:
         error_bound: The bound on the share of wrong hits in force; None with a static similarity.
         age_s: Age of the served answer in seconds; None unless hit.
         entry_id: Identifier of the served entry; None unless hit.
+        error: Class of the error when the stage failed.
     """
 
     outcome: CacheOutcome
@@ -99,6 +100,7 @@ class CacheDecision:
     error_bound: float | None = None
     age_s: float | None = None
     entry_id: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class RouteDecision:
         domain_score: P(domain).
         classifier: Kind of classifier that scored ("embedded", "vllm").
         artifact_digest: Digest of the classifier artifact.
+        error: Class of the error when the stage failed.
     """
 
     outcome: RouteOutcome
@@ -126,6 +129,7 @@ class RouteDecision:
     domain_score: float | None = None
     classifier: str | None = None
     artifact_digest: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +146,7 @@ class GateDecision:
         trust_from: The upper cut in force.
         escalate_to: Name of the tier to ask next; None unless the answer is too weak.
         verifier: Kind of verifier that was asked; None when none was.
+        error: Class of the error when the escalation failed.
     """
 
     outcome: GateOutcome
@@ -153,3 +158,4 @@ class GateDecision:
     trust_from: float | None = None
     escalate_to: str | None = None
     verifier: str | None = None
+    error: str | None = None

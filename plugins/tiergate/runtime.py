@@ -64,6 +64,7 @@ class Runtime:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pool = InferencePool(threads=policy.encoder.threads, max_queue=policy.encoder.max_queue)
         self._embedder = build_embedder(policy.encoder, self._pool)
+        check_encoder(pack.artifact, self._embedder, policy_path)
         self._classifier = EmbeddedClassifier(pack.artifact)
         self._store = build_store(policy, self._embedder, policy_path)
         self._log = open_decision_log(policy.decision_log.url, policy_file=policy_path)
@@ -118,6 +119,22 @@ def build_runtime(policy_path: Path, config_path: Path | None, *, router: Callab
     """
     pack = load_pack(policy_path, config_path)
     return Runtime(pack, policy_path=policy_path, models=LiteLLMModels(router))
+
+
+def check_encoder(artifact: Artifact, embedder: Embedder, policy_path: Path) -> None:
+    """Check that the classifier was trained on this encoder's vectors.
+
+    Raises:
+        PolicyError: It was trained on another encoder's.
+    """
+    trained_on = artifact.manifest.encoder.digest
+    if trained_on.removeprefix("sha256:") != embedder.digest.removeprefix("sha256:"):
+        raise PolicyError(
+            policy_path,
+            "intent_router.classifier.artifact",
+            f"was trained on the vectors of encoder {trained_on[:19]}…, the encoder in use is {embedder.digest[:19]}…",
+            "train an artifact with this encoder, or use the encoder that the artifact names",
+        )
 
 
 def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:

@@ -129,6 +129,7 @@ class ConfidenceGate(Section):
     trust_from: Share = 0.85
     verifier: Verifier | None = None
     max_escalations: int = Field(default=1, ge=0, le=5)
+    top_logprobs: int = Field(default=0, ge=0, le=20)
     stream: StreamGate = StreamGate()
     escalation_budget_ms: Milliseconds = 60_000
 

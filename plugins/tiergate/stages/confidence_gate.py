@@ -14,6 +14,14 @@ from tiergate.stages.failopen import fail_open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """What asking a stronger tier gave: the host's response, or the class of the error."""
+
+    response: Any = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceGate:
     """Turns an answer's signals into trust, verification or escalation."""
 
@@ -56,7 +64,7 @@ class ConfidenceGate:
             outcome=GateOutcome.SKIPPED, reason=Reason.CACHE_HIT, confidence=confidence, final_confidence=confidence
         )
 
-    async def escalate(self, decision: GateDecision, ask: Callable[[str], Awaitable[Any]]) -> Any:
+    async def escalate(self, decision: GateDecision, ask: Callable[[str], Awaitable[Any]]) -> Escalation:
         """Ask the stronger tier within the escalation budget.
 
         Args:
@@ -64,18 +72,24 @@ class ConfidenceGate:
             ask: Asks a tier by name and returns the host's response.
 
         Returns:
-            The response, or None when the stronger tier gave none: then the weak answer stays.
+            The response, or the error's class when the stronger tier gave none: then the weak answer stays.
         """
         if decision.outcome is not GateOutcome.ESCALATED or decision.escalate_to is None:
-            return None
+            return Escalation()
+
+        async def escalated(tier: str) -> Escalation:
+            return Escalation(response=await ask(tier))
+
         return await fail_open(
             "confidence_gate",
-            ask(decision.escalate_to),
+            escalated(decision.escalate_to),
             budget_ms=self.policy.confidence_gate.escalation_budget_ms,
-            otherwise=lambda _reason, _: None,
+            otherwise=lambda _reason, exc: Escalation(error=type(exc).__name__),
         )
 
 
-def escalation_failed(decision: GateDecision) -> GateDecision:
+def escalation_failed(decision: GateDecision, error: str | None) -> GateDecision:
     """Return the decision of a gate that wanted to escalate and got no answer."""
-    return replace(decision, outcome=GateOutcome.SKIPPED, reason=Reason.ESCALATION_FAILED, escalate_to=None)
+    return replace(
+        decision, outcome=GateOutcome.SKIPPED, reason=Reason.ESCALATION_FAILED, escalate_to=None, error=error
+    )

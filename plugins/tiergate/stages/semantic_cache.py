@@ -54,7 +54,9 @@ class SemanticCache:
             "semantic_cache",
             self._look_up(request, vector),
             budget_ms=self.settings.budget_ms,
-            otherwise=lambda reason, _: LookUp(decision=CacheDecision(outcome=CacheOutcome.SKIPPED, reason=reason)),
+            otherwise=lambda reason, exc: LookUp(
+                decision=CacheDecision(outcome=CacheOutcome.SKIPPED, reason=reason, error=type(exc).__name__)
+            ),
         )
 
     async def _look_up(self, request: Request, vector: PromptVector) -> LookUp:
