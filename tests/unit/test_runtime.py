@@ -9,7 +9,7 @@ import pytest
 from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.errors import PolicyError
 from tiergate.pack import locate_pack
-from tiergate.runtime import PIPELINE, Runtime, SystemClock, load_model_groups, load_pack
+from tiergate.runtime import PIPELINE, Runtime, SystemClock, load_pack
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
@@ -57,20 +57,6 @@ def test_the_quickstart_is_a_whole_pack(pack: Path) -> None:
 def test_what_does_not_fit_together_is_named(pack: Path, name: str, old: str, new: str, key: str) -> None:
     error = spoil(pack, name, old, new)
     assert (error.key, bool(error.fix)) == (key, True)
-
-
-@pytest.mark.parametrize("text", ["- a", "model_list: [{}]", "a: [", "model_list: [text]"])
-def test_a_config_that_is_none_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(PolicyError, match=r"config\.yaml"):
-        load_model_groups(tmp_path / "config.yaml")
-
-
-def test_includes_are_read_and_the_first_deployment_names_the_model(tmp_path: Path) -> None:
-    deployments = "[{model_name: a, litellm_params: {model: x}}, {model_name: a, litellm_params: {model: y}}]"
-    (tmp_path / "config.yaml").write_text(f"include: [more.yaml]\nmodel_list: {deployments}\n")
-    (tmp_path / "more.yaml").write_text("model_list: [{model_name: b}]\n")
-    assert load_model_groups(tmp_path / "config.yaml") == {"a": "x", "b": ""}
 
 
 async def test_a_runtime_is_built_works_in_the_background_and_closes(pack: Path) -> None:
