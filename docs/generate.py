@@ -25,7 +25,7 @@ HEADER_TEXT: Mapping[Header, tuple[str, str]] = {
     Header.TIER: ("name", "Tier that answered; on a stream, the tier routed to"),
     Header.CACHE: (", ".join(CacheOutcome), "What the semantic cache did"),
     Header.ROUTE_SCORE: ("probability", "P(the chosen tier's answer is good enough)"),
-    Header.CONFIDENCE: ("probability", "P(the first answer is good); absent without a signal and on a stream"),
+    Header.CONFIDENCE: ("probability", "P(the answer sent is good); absent without a signal and on a stream"),
     Header.GATE: (f"{', '.join(GateOutcome)}, {GATE_PENDING}", f"What the gate did; {GATE_PENDING} on a stream"),
     Header.COST_USD: ("USD", "All calls of the request together; absent on a stream"),
     Header.SAVED_USD: ("USD", "Against the baseline tier; negative when dearer; absent on a stream"),

@@ -33,14 +33,14 @@ def check_config(
     found = [*config.defects, *_check_shadow(config.path.parent)]
     if any(defect.file == str(config.path) and not defect.key for defect in config.defects):
         return found  # the file could not be read: nothing below would be true
-    found += [*_check_callbacks(config), *_check_fallbacks(config)]
+    groups = frozenset(config.groups)
+    if policy is not None:
+        missing = find_missing_groups(policy, groups, policy_path=policy_path, config_path=config.path)
+        found += [from_error(exc) for exc in missing]
+    found += [*_check_callbacks(config), *_check_fallbacks(config), *_check_duplicate_ids(config)]
     found += _check_environment(config, os.environ if environ is None else environ)
-    found += _check_duplicate_ids(config)
     if policy is None:
         return found
-    groups = frozenset(config.groups)
-    missing = find_missing_groups(policy, groups, policy_path=policy_path, config_path=config.path)
-    found += [from_error(exc) for exc in missing]
     if policy.semantic_cache.enabled:
         found += _check_cache_group(config, policy, policy_path)
     present = [tier for tier in policy.tiers if tier.model_group in groups]

@@ -59,7 +59,7 @@ def test_no_master_key_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_master_key_in_the_file_is_a_warning(tmp_path: Path) -> None:
-    text = f"model_list: [{ENTRY % ('a', 'ONE')}]\ngeneral_settings: {{master_key: sk-some-key-of-mine}}\n"
+    text = f"model_list: [{ENTRY % ('a', 'ONE')}]\ngeneral_settings: {{master_key: my-own-key}}\n"
     assert [item.severity for item in read(tmp_path, text).defects] == [Severity.WARNING]
 
 

@@ -10,7 +10,7 @@ from tiergate.hooks.answer_parser import parse_answer, parse_call, parse_usage, 
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.request_parser import copy_containers
-from tiergate.policy.confidence_gate import decide_better
+from tiergate.policy.confidence_gate import ROUTER_PRIOR, decide_better
 from tiergate.policy.money import sum_cost
 from tiergate.stages.confidence_gate import Escalation, escalation_failed
 from tiergate.stages.failopen import suppressed
@@ -56,7 +56,10 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
         last = _judge(pipeline, entry, parse_answer(asked.response), tier, escalations)
         if decide_better(best, last):
             kept, best, entry.tier, entry.usage = asked.response, last, tier, parse_usage(asked.response)
-    entry.gate = replace(first, final_confidence=best.confidence)
+    signals = dict(first.signals)
+    if ROUTER_PRIOR in best.signals:
+        signals[ROUTER_PRIOR] = best.signals[ROUTER_PRIOR]
+    entry.gate = replace(first, final_confidence=best.confidence, signals=signals)
     entry.add_stage(Stage.CONFIDENCE_GATE, started, pipeline.clock.monotonic())
     return None if kept is response else kept
 

@@ -2,6 +2,7 @@
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer, Request
+from tiergate.policy.confidence_gate import ROUTER_PRIOR
 from tiergate.ports import Neighbour
 from tiergate.settings import SemanticCache
 
@@ -59,13 +60,16 @@ def decide_hit(neighbour: Neighbour | None, request: Request, settings: Semantic
 def decide_store(cache: CacheDecision, gate: GateDecision, answer: Answer, settings: SemanticCache) -> bool:
     """Decide whether an answer may be served to others: only what is complete and the gate trusts.
 
-    After an escalation the confidence of the answer that the client got counts. With the gate disabled
-    every complete answer is stored.
+    After an escalation the confidence of the answer that the client got counts, and the router's score alone
+    is not enough: it was given before the first answer turned out weak. With the gate disabled every complete
+    answer is stored.
     """
     looked_up = cache.outcome is CacheOutcome.MISS or cache.reason is Reason.CONTROL_REFRESH
     complete = answer.finish_reason in COMPLETE and bool(answer.text.strip()) and not answer.refusal
     if not (looked_up and complete and len(answer.text) <= settings.max_answer_chars):
         return False
     if gate.outcome is GateOutcome.ESCALATED:
+        if ROUTER_PRIOR in gate.signals:
+            return False
         return gate.final_confidence is not None and gate.final_confidence >= (gate.trust_from or 0.0)
     return gate.outcome is GateOutcome.TRUSTED or gate.reason is Reason.DISABLED

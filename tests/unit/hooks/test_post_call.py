@@ -99,11 +99,11 @@ async def test_an_answer_that_is_no_better_does_not_replace(bench: Bench) -> Non
     assert bench.store.entries == {}
 
 
-async def test_an_answer_without_a_signal_replaces_and_has_no_confidence_header(bench: Bench) -> None:
+async def test_an_answer_without_a_signal_replaces_and_has_the_routers_score_as_confidence(bench: Bench) -> None:
     bench.models.answers["tier-medium"] = completion("Better.", logprob=None)
     final, headers = await ask(bench, completion("Weak.", logprob=UNSURE))
     assert final is not None
-    assert "x-tiergate-confidence" not in headers
+    assert headers["x-tiergate-confidence"] == f"{bench.row['route']['scores']['medium']:.4f}"
     assert bench.store.entries == {}, "nothing says that it is good"
 
 

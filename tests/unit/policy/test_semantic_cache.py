@@ -7,6 +7,7 @@ import pytest
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer, Request
+from tiergate.policy.confidence_gate import ROUTER_PRIOR
 from tiergate.policy.semantic_cache import decide_eligibility, decide_hit, decide_store
 from tiergate.ports import Neighbour, StoredAnswer
 from tiergate.settings import SemanticCache
@@ -102,6 +103,7 @@ GOOD = Answer(text="Paris", finish_reason="stop")
         (MISS, escalated(0.9), GOOD, True),
         (MISS, escalated(0.8), GOOD, False),
         (MISS, escalated(None), GOOD, False),
+        (MISS, dataclasses.replace(escalated(0.9), signals={ROUTER_PRIOR: 0.9}), GOOD, False),
         (MISS, GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.ESCALATION_FAILED), GOOD, False),
         (MISS, GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.DISABLED), GOOD, True),
         (MISS, GateDecision(outcome=GateOutcome.BYPASSED, reason=Reason.DOMAIN_BYPASS), GOOD, False),
