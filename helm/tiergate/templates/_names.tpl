@@ -54,7 +54,7 @@ app.kubernetes.io/component: classifier
 {{- end }}
 
 {{- define "tiergate.pullSecrets" -}}
-{{- with .Values.image.pullSecrets }}
+{{- with .Values.image.pullSecrets -}}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}

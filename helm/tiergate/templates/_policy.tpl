@@ -41,6 +41,11 @@ shared (more than one process), pods (the fewest that run).
 {{- $classifier := $router.classifier | default dict }}
 {{- $log := $policy.decision_log | default dict }}
 {{- $logUrl := $log.url | default "sqlite:///./data/decisions.db" }}
+{{- range .Values.env }}
+{{- if and .value (eq $logUrl (printf "os.environ/%s" .name)) }}
+{{- $logUrl = .value }}
+{{- end }}
+{{- end }}
 {{- $scaled := .Values.autoscaling.enabled }}
 store: {{ if eq (toString $cache.enabled) "false" }}none{{ else }}{{ $store.kind | default "edge" }}{{ end }}
 storePath: {{ $store.path | default "./data/cache" | quote }}

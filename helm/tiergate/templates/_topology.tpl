@@ -1,6 +1,6 @@
 {{- define "tiergate.topologySpread" -}}
 {{- $when := dict "kubernetes.io/hostname" .Values.topologySpread.hostname "topology.kubernetes.io/zone" .Values.topologySpread.zone }}
-{{- if or .Values.topologySpread.hostname .Values.topologySpread.zone }}
+{{- if or .Values.topologySpread.hostname .Values.topologySpread.zone -}}
 topologySpreadConstraints:
   {{- range $key, $unsatisfiable := $when }}
   {{- if $unsatisfiable }}
