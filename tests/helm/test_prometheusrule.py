@@ -1,0 +1,82 @@
+import re
+
+import promql_parser
+import pytest
+import yaml
+
+from helm.chartgen.places import CHART
+from tiergate.decisions import CacheOutcome
+from tiergate.telemetry.names import UNITS, CallStatus, Label, Metric
+
+TEMPLATE = "prometheusrule.yaml"
+HISTOGRAMS = {
+    Metric.STAGE_DURATION,
+    Metric.REQUEST_DURATION,
+    Metric.OVERHEAD,
+    Metric.SIMILARITY,
+    Metric.CONFIDENCE,
+}
+
+
+def load_rules():
+    [group] = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
+    return group["rules"]
+
+
+def exported_names():
+    """Names in Prometheus, as OpenTelemetry's compatibility rules make them: unit, then _total for a counter."""
+    names = set()
+    for metric in Metric:
+        name = metric.value.replace(".", "_") + ("_seconds" if UNITS[metric] == "s" else "")
+        if metric in HISTOGRAMS:
+            names |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"}
+        else:
+            names.add(f"{name}_total")
+    return names
+
+
+RULES = load_rules()
+BY_NAME = pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
+
+
+def test_it_is_off_by_default(chart):
+    assert chart.find(TEMPLATE) is None
+
+
+def test_it_holds_the_alerts_of_the_file(chart):
+    changes = {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}}}
+    document = chart.document(TEMPLATE, changes)
+    assert document["spec"]["groups"][0]["rules"] == RULES
+    assert document["metadata"]["labels"]["release"] == "prometheus"
+
+
+@BY_NAME
+def test_the_expression_is_promql(rule):
+    promql_parser.parse(rule["expr"])
+
+
+@BY_NAME
+def test_the_expression_uses_metrics_that_tiergate_has(rule):
+    used = set(re.findall(r"tiergate_\w+", rule["expr"]))
+    assert used
+    assert used <= exported_names()
+
+
+@BY_NAME
+def test_labels_and_their_values_exist(rule):
+    for name, value in re.findall(r'(\w+)="(\w+)"', rule["expr"]):
+        known = {
+            Label.STATUS: {status.value for status in CallStatus},
+            Label.CACHE: {outcome.value for outcome in CacheOutcome},
+            Label.FALLBACK: {"true", "false"},
+        }
+        assert value in known[Label(name)]
+    for names in re.findall(r"by \(([^)]+)\)", rule["expr"]):
+        assert {name.strip() for name in names.split(",")} <= {*Label, "le"}
+
+
+@BY_NAME
+def test_it_says_how_bad_and_what_to_do(rule):
+    assert rule["labels"]["severity"] in {"warning", "critical"}
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["description"].endswith(".")
