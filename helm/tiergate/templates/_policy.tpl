@@ -36,7 +36,8 @@ shared (more than one process), pods (the fewest that run).
 {{- define "tiergate.facts" -}}
 {{- $policy := include "tiergate.policyText" . | fromYaml }}
 {{- $cache := $policy.semantic_cache | default dict }}
-{{- $store := $cache.store | default dict }}
+{{- $off := eq (toString $cache.enabled) "false" }}
+{{- $store := ternary dict ($cache.store | default dict) $off }}
 {{- $router := $policy.intent_router | default dict }}
 {{- $classifier := $router.classifier | default dict }}
 {{- $log := $policy.decision_log | default dict }}
@@ -47,7 +48,7 @@ shared (more than one process), pods (the fewest that run).
 {{- end }}
 {{- end }}
 {{- $scaled := .Values.autoscaling.enabled }}
-store: {{ if eq (toString $cache.enabled) "false" }}none{{ else }}{{ $store.kind | default "edge" }}{{ end }}
+store: {{ if $off }}none{{ else }}{{ $store.kind | default "edge" }}{{ end }}
 storePath: {{ $store.path | default "./data/cache" | quote }}
 storeUrl: {{ $store.url | default "" | quote }}
 storeKey: {{ $store.api_key | default "" | quote }}
