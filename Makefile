@@ -6,7 +6,7 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck bench classifier encoder clean
+.PHONY: help run test lint typecheck bench classifier encoder helm-sync helm-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -48,3 +48,10 @@ lint: $(VENV)/.dev ## ruff and import-linter
 
 typecheck: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
+
+helm-sync: $(VENV)/.dev ## Write the chart's generated files: config copy, values schema, table, rendered examples
+	$(BIN)/python -m helm.chartgen
+
+helm-check: $(VENV)/.dev ## Helm chart: generated files fresh, lint, render, refusals, schemas, manifests for three Kubernetes versions
+	$(BIN)/python -m helm.chartgen --check
+	$(BIN)/pytest tests/helm

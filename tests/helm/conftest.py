@@ -102,4 +102,3 @@ def gpu() -> Chart:
 def existing() -> Chart:
     """The example for a LiteLLM release that exists."""
     return Chart(read_example("existing-litellm"))
-

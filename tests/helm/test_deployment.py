@@ -123,7 +123,9 @@ def test_an_existing_claim_is_used(chart):
 def test_model_files_are_mounted_where_include_looks(chart):
     text = "model_list: []\n"
     document = chart.document(TEMPLATE, {"config.models": {"extra.yaml": text}})
-    assert {"name": "models", "mountPath": "/etc/tiergate/models", "readOnly": True} in proxy_of(document)["volumeMounts"]
+    assert {"name": "models", "mountPath": "/etc/tiergate/models", "readOnly": True} in proxy_of(document)[
+        "volumeMounts"
+    ]
     volumes = {volume["name"]: volume for volume in pod_of(document)["volumes"]}
     assert {"key": "models.extra.yaml", "path": "extra.yaml"} in volumes["models"]["configMap"]["items"]
 

@@ -22,7 +22,9 @@ def test_it_scales_the_deployment_on_cpu_and_on_requests_in_flight(shared):
 def test_a_target_of_zero_is_left_out(shared):
     changes = {"autoscaling": {"enabled": True, "cpuUtilization": 0, "inFlightRequests": 30}}
     assert [metric["type"] for metric in shared.document(TEMPLATE, changes)["spec"]["metrics"]] == ["Pods"]
-    assert [m["type"] for m in shared.document(TEMPLATE, {"autoscaling.enabled": True})["spec"]["metrics"]] == ["Resource"]
+    assert [m["type"] for m in shared.document(TEMPLATE, {"autoscaling.enabled": True})["spec"]["metrics"]] == [
+        "Resource"
+    ]
 
 
 def test_the_gauge_is_one_that_litellm_has(shared):

@@ -7,7 +7,11 @@ def test_it_is_off_by_default(chart):
 
 def test_the_gateway_leads_to_the_service(chart):
     changes = {
-        "httpRoute": {"enabled": True, "parentRefs": [{"name": "gate", "namespace": "edge"}], "hostnames": ["a.example"]},
+        "httpRoute": {
+            "enabled": True,
+            "parentRefs": [{"name": "gate", "namespace": "edge"}],
+            "hostnames": ["a.example"],
+        },
         "service.port": 8080,
     }
     spec = chart.document(TEMPLATE, changes)["spec"]

@@ -6,7 +6,9 @@ def test_it_is_off_by_default(chart):
 
 
 def test_every_host_leads_to_the_service_under_tls(chart):
-    changes = {"ingress": {"enabled": True, "className": "nginx", "hosts": ["a.example", "b.example"], "tlsSecret": "tls"}}
+    changes = {
+        "ingress": {"enabled": True, "className": "nginx", "hosts": ["a.example", "b.example"], "tlsSecret": "tls"}
+    }
     spec = chart.document(TEMPLATE, changes)["spec"]
     assert spec["ingressClassName"] == "nginx"
     assert spec["tls"] == [{"secretName": "tls", "hosts": ["a.example", "b.example"]}]

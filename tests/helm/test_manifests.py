@@ -84,7 +84,9 @@ def test_labels_are_those_that_kubernetes_recommends(name):
 @pytest.mark.parametrize("name", list_examples())
 def test_every_container_is_locked_down_and_limited(name):
     for path, document in documents_of(name):
-        pod = document["spec"] if document["kind"] == "Pod" else document.get("spec", {}).get("template", {}).get("spec")
+        pod = (
+            document["spec"] if document["kind"] == "Pod" else document.get("spec", {}).get("template", {}).get("spec")
+        )
         if pod is None or "containers" not in pod:
             continue
         assert pod["securityContext"]["runAsNonRoot"] is True, path

@@ -1,3 +1,5 @@
+from helm.chartgen.places import PACK
+
 TEMPLATE = "servicemonitor.yaml"
 ON = {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "15s"}}
 
@@ -16,9 +18,24 @@ def test_it_scrapes_the_services_metrics(chart):
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
 
 
-def test_it_scrapes_the_classifier_too(gpu):
+def test_it_shows_a_key_since_litellm_asks_for_one(chart):
+    [endpoint] = chart.document(TEMPLATE, ON)["spec"]["endpoints"]
+    assert endpoint["authorization"]["credentials"] == {"name": "tiergate", "key": "LITELLM_MASTER_KEY"}
+    changes = {"serviceMonitor": {**ON["serviceMonitor"], "tokenSecret": "scrape"}}
+    [endpoint] = chart.document(TEMPLATE, changes)["spec"]["endpoints"]
+    assert endpoint["authorization"]["credentials"] == {"name": "scrape", "key": "token"}
+
+
+def test_it_shows_none_where_config_opens_the_metrics(chart):
+    config = (PACK / "config.yaml").read_text(encoding="utf-8")
+    config = config.replace("  drop_params: true", "  drop_params: true\n  require_auth_for_metrics_endpoint: false")
+    [endpoint] = chart.document(TEMPLATE, {**ON, "config.litellm": config})["spec"]["endpoints"]
+    assert "authorization" not in endpoint
+
+
+def test_the_key_is_never_shown_to_the_classifier(gpu):
     selector = gpu.document(TEMPLATE, ON)["spec"]["selector"]["matchLabels"]
-    assert selector.items() <= gpu.document("classifier/service.yaml", ON)["metadata"]["labels"].items()
+    assert not selector.items() <= gpu.document("classifier/service.yaml", ON)["metadata"]["labels"].items()
 
 
 def test_prometheus_finds_it_by_its_labels(chart):

@@ -59,7 +59,7 @@ def test_every_value_has_a_type_and_a_description():
         ({"autoscaling.cpuUtilization": 150}, "cpuUtilization"),
         ({"serviceMonitor.interval": "often"}, "interval"),
         ({"stores.qdrant.url": "http://me:secret@qdrant:6333"}, "url"),
-        ({"config.models": {"../x.yaml": ""}}, "models"),
+        ({"config.models": {"../x.yaml": ""}}, "../x.yaml"),
         ({"classifier.gpu.count": 0}, "count"),
         ({"podDisruptionBudget.minAvailable": "most"}, "minAvailable"),
     ],

@@ -66,3 +66,9 @@ pods: {{ if $scaled }}{{ .Values.autoscaling.minReplicas }}{{ else }}{{ .Values.
 {{- $url := urlParse (index . 0) }}
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (toString (index . 1)) }}
 {{- end }}
+
+{{/* Whether config.yaml lets anyone read /metrics; LiteLLM asks for a key otherwise. */}}
+{{- define "tiergate.metricsOpen" -}}
+{{- $settings := (include "tiergate.configText" . | fromYaml).litellm_settings | default dict }}
+{{- eq (toString $settings.require_auth_for_metrics_endpoint) "false" }}
+{{- end }}
