@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import helm_python
 import yaml
-
 from helm.chartgen.places import CHART, EXAMPLES
 
 RELEASE: Final = "tiergate"

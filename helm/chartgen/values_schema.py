@@ -4,6 +4,7 @@ import json
 from typing import Any, Final
 
 from helm.chartgen.values_file import Value
+
 from tiergate.settings import Policy
 
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}

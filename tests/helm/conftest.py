@@ -7,7 +7,6 @@ from typing import Any
 import helm_python
 import pytest
 import yaml
-
 from helm.chartgen.rendering import read_example, render_chart
 
 Document = dict[str, Any]

@@ -1,17 +1,17 @@
 import yaml
-
 from helm.chartgen.places import CHART, PACK
+from tests.helm.conftest import Chart
 
 TEMPLATE = "configmap.yaml"
 
 
-def test_it_carries_the_packs_files_letter_by_letter(chart):
+def test_it_carries_the_packs_files_letter_by_letter(chart: Chart) -> None:
     data = chart.document(TEMPLATE)["data"]
     for name in ("config.yaml", "policy.yaml"):
         assert data[name].strip() == (PACK / name).read_text(encoding="utf-8").strip()
 
 
-def test_a_policy_section_replaces_the_packaged_one_whole(chart):
+def test_a_policy_section_replaces_the_packaged_one_whole(chart: Chart) -> None:
     changes = {"config.policy": {"confidence_gate": {"enabled": False}}}
     policy = yaml.safe_load(chart.document(TEMPLATE, changes)["data"]["policy.yaml"])
     packaged = yaml.safe_load((CHART / "files" / "policy.yaml").read_text(encoding="utf-8"))
@@ -20,25 +20,25 @@ def test_a_policy_section_replaces_the_packaged_one_whole(chart):
     assert policy == packaged
 
 
-def test_config_given_as_text_is_mounted_as_it_is(chart):
+def test_config_given_as_text_is_mounted_as_it_is(chart: Chart) -> None:
     text = (PACK / "config.yaml").read_text(encoding="utf-8") + "# a price that YAML 1.1 reads as a number: 0.0000005\n"
     mounted = chart.document(TEMPLATE, {"config.litellm": text})["data"]["config.yaml"]
     assert mounted.strip() == text.strip()
 
 
-def test_model_files_of_the_values_are_keys_of_their_own(chart):
+def test_model_files_of_the_values_are_keys_of_their_own(chart: Chart) -> None:
     text = "model_list:\n- model_name: extra\n  litellm_params: {model: openai/gpt-5}\n"
     data = chart.document(TEMPLATE, {"config.models": {"extra.yaml": text}})["data"]
     assert data["models.extra.yaml"] == text
 
 
-def test_the_import_hook_is_there_for_an_existing_release_only(chart, existing):
+def test_the_import_hook_is_there_for_an_existing_release_only(chart: Chart, existing: Chart) -> None:
     assert "sitecustomize.py" not in chart.document(TEMPLATE)["data"]
     hook = existing.document(TEMPLATE)["data"]["sitecustomize.py"]
     assert hook.strip() == (CHART / "files" / "sitecustomize.py").read_text(encoding="utf-8").strip()
 
 
-def test_no_secret_is_made_anywhere(production, gpu, chart):
+def test_no_secret_is_made_anywhere(production: Chart, gpu: Chart, chart: Chart) -> None:
     for some in (production, gpu, chart):
         kinds = [yaml.safe_load(text)["kind"] for path, text in some.render().items() if path != "NOTES.txt"]
         assert "Secret" not in kinds

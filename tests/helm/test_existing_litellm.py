@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
-
 from helm.chartgen.places import CHART, EXAMPLES
+from tests.helm.conftest import Chart, Document
 
 VALUES = yaml.safe_load((EXAMPLES / "existing-litellm" / "litellm-values.yaml").read_text(encoding="utf-8"))
 MOUNTS = {mount["mountPath"]: mount for mount in VALUES["volumeMounts"]}
@@ -16,15 +16,15 @@ VOLUMES = {volume["name"]: volume for volume in VALUES["volumes"]}
 
 
 @pytest.fixture
-def config_map(existing):
+def config_map(existing: Chart) -> Document:
     return existing.document("configmap.yaml")
 
 
-def test_they_only_mount_package_config_and_environment():
+def test_they_only_mount_package_config_and_environment() -> None:
     assert VALUES.keys() == {"proxyConfigMap", "environmentSecrets", "envVars", "volumes", "volumeMounts"}
 
 
-def test_every_key_they_name_is_in_the_config_map(config_map):
+def test_every_key_they_name_is_in_the_config_map(config_map: Document) -> None:
     named = [(VALUES["proxyConfigMap"]["name"], VALUES["proxyConfigMap"]["key"])]
     for volume in VALUES["volumes"]:
         source = volume.get("configMap", {})
@@ -40,24 +40,24 @@ def test_every_key_they_name_is_in_the_config_map(config_map):
         assert key in config_map["data"]
 
 
-def test_every_mount_has_its_volume():
+def test_every_mount_has_its_volume() -> None:
     assert {mount["name"] for mount in VALUES["volumeMounts"]} == VOLUMES.keys()
 
 
-def test_variables_point_into_mounts():
+def test_variables_point_into_mounts() -> None:
     assert VALUES["envVars"]["TIERGATE_POLICY"] in MOUNTS
     assert VALUES["envVars"]["PYTHONPATH"] in MOUNTS
     packages = PurePosixPath(VALUES["envVars"]["TIERGATE_PACKAGES"])
     assert any(str(parent) in MOUNTS for parent in packages.parents)
 
 
-def test_the_journal_beside_the_policy_is_writable():
+def test_the_journal_beside_the_policy_is_writable() -> None:
     folder = str(PurePosixPath(VALUES["envVars"]["TIERGATE_POLICY"]).parent / "data")
     assert "readOnly" not in MOUNTS[folder]
     assert "emptyDir" in VOLUMES[MOUNTS[folder]["name"]]
 
 
-def test_every_variable_of_the_policy_is_given(config_map):
+def test_every_variable_of_the_policy_is_given(config_map: Document) -> None:
     policy = yaml.safe_load(config_map["data"]["policy.yaml"])
     from_secrets = {"QDRANT_API_KEY", "TIERGATE_DECISION_LOG_URL"}
     store = policy["semantic_cache"]["store"]
@@ -65,7 +65,7 @@ def test_every_variable_of_the_policy_is_given(config_map):
         assert reference.removeprefix("os.environ/") in VALUES["envVars"].keys() | from_secrets
 
 
-def test_the_import_hook_adds_packages_and_shadows_none(tmp_path):
+def test_the_import_hook_adds_packages_and_shadows_none(tmp_path: Path) -> None:
     for folder, text in (("host", "origin = 'host'\n"), ("added", "origin = 'added'\n")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "both_have_it.py").write_text(text, encoding="utf-8")

@@ -1,14 +1,16 @@
 import importlib.util
 from pathlib import Path
 
+from tests.helm.conftest import Chart
+
 TEMPLATE = "hpa.yaml"
 
 
-def test_it_is_off_by_default(chart):
+def test_it_is_off_by_default(chart: Chart) -> None:
     assert chart.find(TEMPLATE) is None
 
 
-def test_it_scales_the_deployment_on_cpu_and_on_requests_in_flight(shared):
+def test_it_scales_the_deployment_on_cpu_and_on_requests_in_flight(shared: Chart) -> None:
     changes = {"autoscaling": {"enabled": True, "cpuUtilization": 60, "inFlightRequests": 30, "maxReplicas": 7}}
     spec = shared.document(TEMPLATE, changes)["spec"]
     assert spec["scaleTargetRef"]["name"] == shared.document("deployment.yaml", changes)["metadata"]["name"]
@@ -19,7 +21,7 @@ def test_it_scales_the_deployment_on_cpu_and_on_requests_in_flight(shared):
     assert in_flight["pods"]["target"] == {"type": "AverageValue", "averageValue": "30"}
 
 
-def test_a_target_of_zero_is_left_out(shared):
+def test_a_target_of_zero_is_left_out(shared: Chart) -> None:
     changes = {"autoscaling": {"enabled": True, "cpuUtilization": 0, "inFlightRequests": 30}}
     assert [metric["type"] for metric in shared.document(TEMPLATE, changes)["spec"]["metrics"]] == ["Pods"]
     assert [m["type"] for m in shared.document(TEMPLATE, {"autoscaling.enabled": True})["spec"]["metrics"]] == [
@@ -27,7 +29,7 @@ def test_a_target_of_zero_is_left_out(shared):
     ]
 
 
-def test_the_gauge_is_one_that_litellm_has(shared):
+def test_the_gauge_is_one_that_litellm_has(shared: Chart) -> None:
     changes = {"autoscaling": {"enabled": True, "inFlightRequests": 30}}
     gauge = shared.document(TEMPLATE, changes)["spec"]["metrics"][-1]["pods"]["metric"]["name"]
     litellm = importlib.util.find_spec("litellm")

@@ -1,11 +1,13 @@
+from tests.helm.conftest import Chart
+
 TEMPLATE = "httproute.yaml"
 
 
-def test_it_is_off_by_default(chart):
+def test_it_is_off_by_default(chart: Chart) -> None:
     assert chart.find(TEMPLATE) is None
 
 
-def test_the_gateway_leads_to_the_service(chart):
+def test_the_gateway_leads_to_the_service(chart: Chart) -> None:
     changes = {
         "httpRoute": {
             "enabled": True,
@@ -22,7 +24,7 @@ def test_the_gateway_leads_to_the_service(chart):
     assert rule["timeouts"] == {"request": "300s"}
 
 
-def test_a_route_without_host_names_takes_the_gateways(chart):
+def test_a_route_without_host_names_takes_the_gateways(chart: Chart) -> None:
     changes = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gate"}], "annotations": {"a": "b"}}}
     document = chart.document(TEMPLATE, changes)
     assert "hostnames" not in document["spec"]

@@ -1,11 +1,13 @@
+from tests.helm.conftest import Chart
+
 TEMPLATE = "ingress.yaml"
 
 
-def test_it_is_off_by_default(chart):
+def test_it_is_off_by_default(chart: Chart) -> None:
     assert chart.find(TEMPLATE) is None
 
 
-def test_every_host_leads_to_the_service_under_tls(chart):
+def test_every_host_leads_to_the_service_under_tls(chart: Chart) -> None:
     changes = {
         "ingress": {"enabled": True, "className": "nginx", "hosts": ["a.example", "b.example"], "tlsSecret": "tls"}
     }
@@ -19,7 +21,7 @@ def test_every_host_leads_to_the_service_under_tls(chart):
         assert (path["path"], path["pathType"]) == ("/", "Prefix")
 
 
-def test_annotations_are_kept(chart):
+def test_annotations_are_kept(chart: Chart) -> None:
     changes = {"ingress": {"enabled": True, "hosts": ["a"], "annotations": {"nginx/buffering": "off"}}}
     document = chart.document(TEMPLATE, changes)
     assert document["metadata"]["annotations"] == {"nginx/buffering": "off"}

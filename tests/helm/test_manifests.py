@@ -1,6 +1,6 @@
 """Every rendered manifest against Kubernetes' own schemas, strictly; custom resources against small ones of ours.
 
-The schemas in schemas/ hold the fields that the chart writes, typed as the operators' definitions type them; they refuse
+The schemas in schemas/ hold the fields that the chart writes, typed as the operators' definitions type them, and refuse
 any other field. They are no copies of those definitions.
 """
 
@@ -13,10 +13,9 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-
 from helm.chartgen.places import CHART
 from helm.chartgen.rendering import list_examples, read_example, render_chart
-from tests.helm.conftest import ONE_POD, merge
+from tests.helm.conftest import ONE_POD, Document, merge
 
 VERSIONS = ["1.33", "1.35", "1.37"]
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -24,14 +23,14 @@ CUSTOM = {"ServiceMonitor", "PrometheusRule", "HTTPRoute"}
 
 
 @functools.lru_cache
-def documents_of(name):
+def documents_of(name: str) -> list[tuple[str, Document]]:
     rendered = render_chart(read_example(name))
     return [(path, yaml.safe_load(text)) for path, text in rendered.items() if path != "NOTES.txt"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", list_examples())
-def test_manifests_are_valid_for_this_kubernetes(name, version):
+def test_manifests_are_valid_for_this_kubernetes(name: str, version: str) -> None:
     checked = 0
     for path, document in documents_of(name):
         if document["kind"] in CUSTOM:
@@ -45,7 +44,7 @@ def test_manifests_are_valid_for_this_kubernetes(name, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_other_switch_is_valid_too(version):
+def test_every_other_switch_is_valid_too(version: str) -> None:
     switches = {
         "persistence": {"enabled": True, "storageClass": "fast"},
         "ingress": {"enabled": True, "hosts": ["a.example"]},
@@ -62,7 +61,7 @@ def test_every_other_switch_is_valid_too(version):
 
 
 @pytest.mark.parametrize("kind", sorted(CUSTOM))
-def test_custom_resources_have_the_fields_their_operators_know(kind):
+def test_custom_resources_have_the_fields_their_operators_know(kind: str) -> None:
     schema = json.loads((SCHEMAS / f"{kind.lower()}.json").read_text(encoding="utf-8"))
     found = [document for _, document in documents_of("production") if document["kind"] == kind]
     assert found
@@ -73,7 +72,7 @@ def test_custom_resources_have_the_fields_their_operators_know(kind):
 
 
 @pytest.mark.parametrize("name", list_examples())
-def test_labels_are_those_that_kubernetes_recommends(name):
+def test_labels_are_those_that_kubernetes_recommends(name: str) -> None:
     for path, document in documents_of(name):
         labels = document["metadata"]["labels"]
         assert labels["app.kubernetes.io/name"] == "tiergate", path
@@ -82,7 +81,7 @@ def test_labels_are_those_that_kubernetes_recommends(name):
 
 
 @pytest.mark.parametrize("name", list_examples())
-def test_every_container_is_locked_down_and_limited(name):
+def test_every_container_is_locked_down_and_limited(name: str) -> None:
     for path, document in documents_of(name):
         pod = (
             document["spec"] if document["kind"] == "Pod" else document.get("spec", {}).get("template", {}).get("spec")
@@ -99,14 +98,14 @@ def test_every_container_is_locked_down_and_limited(name):
 
 
 @pytest.mark.parametrize("name", list_examples())
-def test_helm_lint_finds_nothing(name):
+def test_helm_lint_finds_nothing(name: str) -> None:
     report = helm_python.lint(CHART, read_example(name), strict=True)
     assert report["total_charts_linted"] == 1
     assert report["errors"] == []
     assert [message for message in report["messages"] if message["severity"] > 1] == []
 
 
-def test_the_chart_packs_without_examples(tmp_path):
+def test_the_chart_packs_without_examples(tmp_path: Path) -> None:
     archive = helm_python.package(CHART, destination=tmp_path)
     with helm_python.Chart.load(archive) as chart:
         names = {file["name"] for file in chart.files}

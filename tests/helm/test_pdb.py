@@ -1,11 +1,13 @@
+from tests.helm.conftest import Chart
+
 TEMPLATE = "pdb.yaml"
 
 
-def test_it_is_off_by_default(chart):
+def test_it_is_off_by_default(chart: Chart) -> None:
     assert chart.find(TEMPLATE) is None
 
 
-def test_it_covers_the_proxys_pods(production):
+def test_it_covers_the_proxys_pods(production: Chart) -> None:
     spec = production.document(TEMPLATE)["spec"]
     labels = production.document("deployment.yaml")["spec"]["template"]["metadata"]["labels"]
     assert spec["selector"]["matchLabels"].items() <= labels.items()
@@ -13,7 +15,7 @@ def test_it_covers_the_proxys_pods(production):
     assert "minAvailable" not in spec
 
 
-def test_pods_that_stay_may_be_a_number_or_a_percentage(production):
+def test_pods_that_stay_may_be_a_number_or_a_percentage(production: Chart) -> None:
     for least in (2, "50%"):
         changes = {"podDisruptionBudget": {"minAvailable": least, "maxUnavailable": ""}}
         spec = production.document(TEMPLATE, changes)["spec"]
@@ -21,5 +23,5 @@ def test_pods_that_stay_may_be_a_number_or_a_percentage(production):
         assert "maxUnavailable" not in spec
 
 
-def test_pods_that_are_not_ready_do_not_hold_up_a_drain(production):
+def test_pods_that_are_not_ready_do_not_hold_up_a_drain(production: Chart) -> None:
     assert production.document(TEMPLATE)["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"

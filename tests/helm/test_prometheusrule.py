@@ -1,10 +1,12 @@
 import re
+from typing import Any
 
 import promql_parser
 import pytest
 import yaml
-
 from helm.chartgen.places import CHART
+from tests.helm.conftest import Chart
+
 from tiergate.decisions import CacheOutcome
 from tiergate.telemetry.names import UNITS, CallStatus, Label, Metric
 
@@ -18,12 +20,12 @@ HISTOGRAMS = {
 }
 
 
-def load_rules():
+def load_rules() -> list[dict[str, Any]]:
     [group] = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
     return group["rules"]
 
 
-def exported_names():
+def exported_names() -> set[str]:
     """Names in Prometheus, as OpenTelemetry's compatibility rules make them: unit, then _total for a counter."""
     names = set()
     for metric in Metric:
@@ -39,11 +41,11 @@ RULES = load_rules()
 BY_NAME = pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
 
 
-def test_it_is_off_by_default(chart):
+def test_it_is_off_by_default(chart: Chart) -> None:
     assert chart.find(TEMPLATE) is None
 
 
-def test_it_holds_the_alerts_of_the_file(chart):
+def test_it_holds_the_alerts_of_the_file(chart: Chart) -> None:
     changes = {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}}}
     document = chart.document(TEMPLATE, changes)
     assert document["spec"]["groups"][0]["rules"] == RULES
@@ -51,19 +53,19 @@ def test_it_holds_the_alerts_of_the_file(chart):
 
 
 @BY_NAME
-def test_the_expression_is_promql(rule):
+def test_the_expression_is_promql(rule: dict[str, Any]) -> None:
     promql_parser.parse(rule["expr"])
 
 
 @BY_NAME
-def test_the_expression_uses_metrics_that_tiergate_has(rule):
+def test_the_expression_uses_metrics_that_tiergate_has(rule: dict[str, Any]) -> None:
     used = set(re.findall(r"tiergate_\w+", rule["expr"]))
     assert used
     assert used <= exported_names()
 
 
 @BY_NAME
-def test_labels_and_their_values_exist(rule):
+def test_labels_and_their_values_exist(rule: dict[str, Any]) -> None:
     for name, value in re.findall(r'(\w+)="(\w+)"', rule["expr"]):
         known = {
             Label.STATUS: {status.value for status in CallStatus},
@@ -76,7 +78,7 @@ def test_labels_and_their_values_exist(rule):
 
 
 @BY_NAME
-def test_it_says_how_bad_and_what_to_do(rule):
+def test_it_says_how_bad_and_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"].endswith(".")

@@ -1,4 +1,4 @@
-"""What the Deployment would start, started here: LiteLLM on the rendered ConfigMap, probed and smoke-tested as in a cluster.
+"""What the Deployment would start, started here: LiteLLM on the rendered files, probed and tested as in a cluster.
 
 Paths of the pod are moved below a temporary folder; everything else is the manifest's own.
 """
@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-
 from tests.helm.conftest import ONE_POD, Chart
+
 from tiergate.demo.proxy_process import free_port
 
 START_S = 90
@@ -71,7 +72,7 @@ class Pod:
 
 
 @pytest.fixture(scope="module")
-def pod(tmp_path_factory):
+def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     running = Pod(tmp_path_factory.mktemp("pod"), Chart(ONE_POD))
     process = running.start()
     try:
@@ -87,12 +88,12 @@ def pod(tmp_path_factory):
         process.wait(timeout=60)
 
 
-def test_the_probes_of_the_pod_succeed(pod):
+def test_the_probes_of_the_pod_succeed(pod: Pod) -> None:
     assert pod.probe("livenessProbe")
     assert pod.probe("readinessProbe")
 
 
-def test_helm_test_passes(pod):
+def test_helm_test_passes(pod: Pod) -> None:
     settings = {"PROXY_URL": pod.url, "LITELLM_MASTER_KEY": pod.key, "ENTRY_MODELS": "auto", "no_proxy": "*"}
     done = subprocess.run(
         [sys.executable, "-c", *pod.smoke["args"]],
@@ -105,7 +106,7 @@ def test_helm_test_passes(pod):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_metrics_hold_the_gauge_that_the_autoscaler_reads(pod):
+def test_metrics_hold_the_gauge_that_the_autoscaler_reads(pod: Pod) -> None:
     [endpoint] = Chart(ONE_POD).document("servicemonitor.yaml", {"serviceMonitor.enabled": True})["spec"]["endpoints"]
     assert endpoint["authorization"]["credentials"]["key"] == "LITELLM_MASTER_KEY"
     headers = {"Authorization": f"Bearer {pod.key}"}
@@ -116,7 +117,7 @@ def test_metrics_hold_the_gauge_that_the_autoscaler_reads(pod):
     assert "litellm_in_flight_requests" in answer.text
 
 
-def test_it_writes_to_its_volumes_alone(pod):
+def test_it_writes_to_its_volumes_alone(pod: Pod) -> None:
     volumes = [pod.moved(each["mountPath"]) for each in pod.container["volumeMounts"]]
     written = [path for path in pod.root.rglob("*") if path.is_file() and path != pod.root / "log"]
     strays = [path for path in written if not any(path.is_relative_to(volume) for volume in volumes)]

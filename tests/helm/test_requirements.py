@@ -2,12 +2,12 @@
 
 import re
 import shutil
+from pathlib import Path
 from typing import Any
 
 import helm_python
 import pytest
 import yaml
-
 from helm.chartgen.places import CHART, PACK
 from helm.chartgen.rendering import read_example, render_chart
 from tests.helm.conftest import ONE_POD, SHARED, Chart
@@ -44,10 +44,14 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("an include outside models/", ONE_POD,
      {**config("model_list:", "include: [x.yaml]\nmodel_list:"), "config.models": {"x.yaml": "model_list: []"}},
      "config.litellm", "write models/x.yaml"),
-    ("a provider key in the config", ONE_POD, config(KEY, "api_key: sk-abc"), "config.litellm", "no place for a secret"),
-    ("a cloud secret in the config", ONE_POD, config(KEY, "aws_secret_access_key: abc"), "config.litellm", "aws_secret"),
-    ("a master key in the config", ONE_POD, config("os.environ/LITELLM_MASTER_KEY", "sk-abc"), "config.litellm", "master_key"),
-    ("a config without tiergate", ONE_POD, config("tiergate.callbacks.tiergate, ", ""), "config.litellm", "would not run"),
+    ("a provider key in the config", ONE_POD, config(KEY, "api_key: sk-abc"),
+     "config.litellm", "no place for a secret"),
+    ("a cloud secret in the config", ONE_POD, config(KEY, "aws_secret_access_key: abc"),
+     "config.litellm", "aws_secret"),
+    ("a master key in the config", ONE_POD, config("os.environ/LITELLM_MASTER_KEY", "sk-abc"),
+     "config.litellm", "master_key"),
+    ("a config without tiergate", ONE_POD, config("tiergate.callbacks.tiergate, ", ""),
+     "config.litellm", "would not run"),
     ("a config without the cache provider", ONE_POD, config("tiergate.callbacks.cache_provider", "other"),
      "config.litellm", "no stored answer"),
     ("a scrape of a proxy without metrics", ONE_POD, {**config(", prometheus]", "]"), "serviceMonitor.enabled": True},
@@ -55,7 +59,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("a tier whose model group does not exist", ONE_POD,
      policy(tiers=[{"name": "a", "model_group": "tier-simple"}, {"name": "b", "model_group": "tier-b"}]),
      "config.policy", "tier b names the model group tier-b"),
-    ("an entry model that does not exist", ONE_POD, policy(entry_models=["smart"]), "config.policy", "entry model smart"),
+    ("an entry model that does not exist", ONE_POD, policy(entry_models=["smart"]),
+     "config.policy", "entry model smart"),
     # Stores and processes
     ("an embedded cache in two pods", SHARED_LOG, {"replicaCount": 2},
      "replicaCount", "kind edge is embedded"),
@@ -81,7 +86,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("a Qdrant key in the policy", SHARED,
      policy(semantic_cache={"store": {"kind": "server", "url": "http://q:6333", "api_key": "abc"}}),
      "config.policy", "no place for a secret"),
-    ("a Qdrant address that nothing sets", SHARED, {"stores.qdrant.url": ""}, "stores.qdrant.url", "which nothing sets"),
+    ("a Qdrant address that nothing sets", SHARED, {"stores.qdrant.url": ""},
+     "stores.qdrant.url", "which nothing sets"),
     ("a Qdrant key that nothing sets", PRODUCTION, {"stores.qdrant.existingSecret": ""},
      "stores.qdrant.existingSecret", "which nothing sets"),
     ("a Qdrant server that the policy leaves aside", ONE_POD, {"stores.qdrant.url": "http://q:6333"},
@@ -96,7 +102,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     # The proxy's surroundings
     *[(f"{feature} without a proxy", EXISTING, {f"{feature}.enabled": True}, f"{feature}.enabled", "no proxy for it")
       for feature in ("ingress", "httpRoute", "autoscaling", "podDisruptionBudget", "serviceMonitor", "persistence")],
-    ("pods without a service account", ONE_POD, {"serviceAccount.create": False}, "serviceAccount.name", "none is named"),
+    ("pods without a service account", ONE_POD, {"serviceAccount.create": False},
+     "serviceAccount.name", "none is named"),
     ("a key written into a variable", ONE_POD, {"env": [{"name": "OPENAI_API_KEY", "value": "sk-abc"}]},
      "env", "no place for a secret"),
     ("a variable of the chart's own", ONE_POD, {"env": [{"name": "TIERGATE_POLICY", "value": "/x"}]},
@@ -116,7 +123,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
      "podDisruptionBudget.minAvailable", "leaves none to evict"),
     ("a budget that lets no pod go", PRODUCTION, {"podDisruptionBudget.maxUnavailable": 0},
      "podDisruptionBudget.enabled", "lets no pod go"),
-    ("a budget that keeps all of them", PRODUCTION, {"podDisruptionBudget": {"minAvailable": "100%", "maxUnavailable": ""}},
+    ("a budget that keeps all of them", PRODUCTION,
+     {"podDisruptionBudget": {"minAvailable": "100%", "maxUnavailable": ""}},
      "podDisruptionBudget.enabled", "lets no pod go"),
     ("an Ingress for every host", ONE_POD, {"ingress.enabled": True}, "ingress.hosts", "every host"),
     ("a route without a Gateway", ONE_POD, {"httpRoute.enabled": True}, "httpRoute.parentRefs", "no Gateway"),
@@ -137,7 +145,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("base", "changes", "key", "reason"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_the_chart_refuses(base, changes, key, reason):
+def test_the_chart_refuses(base: dict[str, Any], changes: dict[str, Any], key: str, reason: str) -> None:
     message = Chart(base).refusal(changes)
     said = message.partition("): ")[2]
     assert said.startswith(f"{key}: ")
@@ -171,11 +179,11 @@ BROKEN_FILES = {
 
 
 @pytest.mark.parametrize(("message", "text"), BROKEN_FILES.items(), ids=["no YAML", "no tiers"])
-def test_a_chart_with_a_broken_policy_file_is_refused(message, text, tmp_path):
+def test_a_chart_with_a_broken_policy_file_is_refused(message: str, text: str, tmp_path: Path) -> None:
     assert message in break_policy(tmp_path, text)
 
 
-def break_policy(folder, text) -> str:
+def break_policy(folder: Path, text: str) -> str:
     """Return the refusal of a chart whose policy.yaml has another text."""
     copy = folder / "tiergate"
     shutil.copytree(CHART, copy)
@@ -185,7 +193,7 @@ def break_policy(folder, text) -> str:
     return str(refused.value)
 
 
-def test_every_refusal_has_its_test(tmp_path):
+def test_every_refusal_has_its_test(tmp_path: Path) -> None:
     patterns = find_refusals()
     said = [Chart(base).refusal(changes) for _, base, changes, _, _ in CASES]
     said += [break_policy(tmp_path / str(place), text) for place, text in enumerate(BROKEN_FILES.values())]
@@ -196,16 +204,16 @@ def test_every_refusal_has_its_test(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("replicas", [1, 3])
-def test_shared_stores_may_have_any_number_of_processes(shared, workers, replicas):
+def test_shared_stores_may_have_any_number_of_processes(shared: Chart, workers: int, replicas: int) -> None:
     assert "deployment.yaml" in shared.render({"workers": workers, "replicaCount": replicas})
 
 
-def test_a_cache_that_is_off_needs_no_server(shared):
+def test_a_cache_that_is_off_needs_no_server(shared: Chart) -> None:
     changes = {"replicaCount": 2, "config.policy.semantic_cache": {"enabled": False}, "stores.qdrant.url": ""}
     assert "deployment.yaml" in shared.render(changes)
 
 
-def test_an_included_model_file_counts_as_config(chart):
+def test_an_included_model_file_counts_as_config(chart: Chart) -> None:
     text = yaml.safe_dump({"model_list": [{"model_name": "smart", "litellm_params": {"model": "openai/gpt-5"}}]})
     changes = {
         **config("model_list:", "include: [models/extra.yaml]\nmodel_list:"),
@@ -215,6 +223,6 @@ def test_an_included_model_file_counts_as_config(chart):
     assert "deployment.yaml" in chart.render(changes)
 
 
-def test_token_prices_are_no_secrets(chart):
+def test_token_prices_are_no_secrets(chart: Chart) -> None:
     changes = config(KEY, f"{KEY}, input_cost_per_token: 0.0000005, max_tokens: 10")
     assert "deployment.yaml" in chart.render(changes)

@@ -3,21 +3,25 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
+from tests.helm.conftest import Chart, Document
 
 TEMPLATE = "tests/smoke.yaml"
+Script = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def container_of(document):
+def container_of(document: Document) -> dict[str, Any]:
     return document["spec"]["containers"][0]
 
 
 class StandIn(BaseHTTPRequestHandler):
     """A proxy with one fault, taken from the server."""
 
-    def do_GET(self):  # noqa: N802  the name http.server asks for
+    def do_GET(self) -> None:
         fault = self.server.fault
         keyed = self.headers.get("Authorization") == "Bearer sk-right" or fault == "open"
         status = 200 if keyed or self.path.startswith("/health") else 401
@@ -30,16 +34,16 @@ class StandIn(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
 @pytest.fixture
-def run_script(chart):
+def run_script(chart: Chart) -> Script:
     """Run the pod's script against a stand-in with a fault."""
     container = container_of(chart.document(TEMPLATE))
 
-    def run(fault="none"):
+    def run(fault: str = "none") -> subprocess.CompletedProcess[str]:
         server = HTTPServer(("127.0.0.1", 0), StandIn)
         server.fault = fault
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -60,20 +64,20 @@ def run_script(chart):
     return run
 
 
-def test_it_is_a_helm_test_of_the_service(chart):
+def test_it_is_a_helm_test_of_the_service(chart: Chart) -> None:
     document = chart.document(TEMPLATE, {"service.port": 8080})
     assert document["metadata"]["annotations"]["helm.sh/hook"] == "test"
     variables = {entry["name"]: entry.get("value") for entry in container_of(document)["env"]}
     assert variables["PROXY_URL"] == "http://tiergate:8080"
 
 
-def test_it_asks_for_the_policys_entry_models(chart):
+def test_it_asks_for_the_policys_entry_models(chart: Chart) -> None:
     changes = {"config.policy": {"entry_models": ["auto", "tier-simple"]}}
     variables = {entry["name"]: entry.get("value") for entry in container_of(chart.document(TEMPLATE, changes))["env"]}
     assert variables["ENTRY_MODELS"] == "auto,tier-simple"
 
 
-def test_a_sound_proxy_passes(run_script):
+def test_a_sound_proxy_passes(run_script: Script) -> None:
     done = run_script()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout
@@ -89,17 +93,17 @@ def test_a_sound_proxy_passes(run_script):
         ("/v1/models", "FAILED /v1/models answers the master key"),
     ],
 )
-def test_a_faulty_proxy_fails_and_says_where(run_script, fault, line):
+def test_a_faulty_proxy_fails_and_says_where(run_script: Script, fault: str, line: str) -> None:
     done = run_script(fault)
     assert done.returncode == 1
     assert line in done.stdout
 
 
-def test_it_runs_without_privileges(chart):
+def test_it_runs_without_privileges(chart: Chart) -> None:
     document = chart.document(TEMPLATE)
     assert document["spec"]["securityContext"]["runAsNonRoot"] is True
     assert container_of(document)["securityContext"]["readOnlyRootFilesystem"] is True
 
 
-def test_it_is_left_out_for_an_existing_release(existing):
+def test_it_is_left_out_for_an_existing_release(existing: Chart) -> None:
     assert existing.find(TEMPLATE) is None

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-
 from helm.chartgen.places import CHART
 
 TEMPLATES = CHART / "templates"
@@ -13,12 +12,12 @@ NAMES = sorted(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_template_has_a_suite(name):
+def test_every_template_has_a_suite(name: str) -> None:
     path = Path(name)
     suite = SUITES.get(name, str(path.with_name(f"test_{path.stem.replace('-', '_')}.py")))
     assert (HERE / suite).is_file()
     assert name in (HERE / suite).read_text(encoding="utf-8") or name == "requirements.yaml"
 
 
-def test_the_values_stay_short():
+def test_the_values_stay_short() -> None:
     assert len((CHART / "values.yaml").read_text(encoding="utf-8").splitlines()) <= 300

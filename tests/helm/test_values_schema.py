@@ -1,8 +1,9 @@
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import helm_python
 import pytest
-
 from helm.chartgen.places import CHART
 from helm.chartgen.rendering import list_examples, read_example, render_chart
 from helm.chartgen.values_file import load_values, walk_values
@@ -11,7 +12,7 @@ from tests.helm.conftest import ONE_POD, merge
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 
 
-def sections(schema, path=""):
+def sections(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every object of the schema whose keys the chart names, with its dotted place."""
     if schema.get("properties"):
         yield path or "the root", schema
@@ -20,17 +21,17 @@ def sections(schema, path=""):
 
 
 @pytest.mark.parametrize("name", list_examples())
-def test_every_example_is_valid(name):
+def test_every_example_is_valid(name: str) -> None:
     with helm_python.Chart.load(CHART) as chart:
         chart.validate_schema(read_example(name))
 
 
 @pytest.mark.parametrize("place", [place for place, _ in sections(SCHEMA)])
-def test_no_section_takes_an_unknown_key(place):
+def test_no_section_takes_an_unknown_key(place: str) -> None:
     assert dict(sections(SCHEMA))[place]["additionalProperties"] is False
 
 
-def test_every_value_has_a_type_and_a_description():
+def test_every_value_has_a_type_and_a_description() -> None:
     for key, value in walk_values(load_values()):
         schema = SCHEMA
         for part in key.split("."):
@@ -64,7 +65,7 @@ def test_every_value_has_a_type_and_a_description():
         ({"podDisruptionBudget.minAvailable": "most"}, "minAvailable"),
     ],
 )
-def test_a_wrong_value_is_refused_by_its_name(changes, place):
+def test_a_wrong_value_is_refused_by_its_name(changes: dict[str, Any], place: str) -> None:
     with pytest.raises(helm_python.HelmValuesError) as refused:
         render_chart(merge(ONE_POD, changes))
     assert place in str(refused.value)

@@ -17,7 +17,8 @@ def main() -> int:
         return 0
     from litellm.proxy.prisma_migration import main as migrate_litellm
 
-    return migrate_litellm()
+    status: int = migrate_litellm()
+    return status
 
 
 if __name__ == "__main__":

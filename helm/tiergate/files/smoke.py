@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 
 URL = os.environ["PROXY_URL"]
+OK = 200
 HTTP_ERROR = 400  # LiteLLM without its database packages answers 500 where it would answer 401
 
 
@@ -24,12 +25,12 @@ def get(path: str, key: str = "") -> tuple[int, bytes]:
 def main() -> int:
     """Return 0 when all is well; print what is not."""
     status, body = get("/v1/models", os.environ["LITELLM_MASTER_KEY"])
-    offered = {model["id"] for model in json.loads(body)["data"]} if status == 200 else set()
+    offered = {model["id"] for model in json.loads(body)["data"]} if status == OK else set()
     checks = {
-        "/health/liveliness answers 200": get("/health/liveliness")[0] == 200,
-        "/health/readiness answers 200": get("/health/readiness")[0] == 200,
+        "/health/liveliness answers 200": get("/health/liveliness")[0] == OK,
+        "/health/readiness answers 200": get("/health/readiness")[0] == OK,
         "/v1/models refuses a caller without a key": get("/v1/models")[0] >= HTTP_ERROR,
-        "/v1/models answers the master key": status == 200,
+        "/v1/models answers the master key": status == OK,
     }
     for model in os.environ["ENTRY_MODELS"].split(","):
         checks[f"/v1/models offers {model}"] = model in offered

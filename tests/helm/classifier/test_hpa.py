@@ -1,12 +1,14 @@
+from tests.helm.conftest import Chart
+
 TEMPLATE = "classifier/hpa.yaml"
 
 
-def test_it_is_off_without_the_classifier_or_its_autoscaling(chart, gpu):
+def test_it_is_off_without_the_classifier_or_its_autoscaling(chart: Chart, gpu: Chart) -> None:
     assert chart.find(TEMPLATE) is None
     assert gpu.find(TEMPLATE, {"classifier.autoscaling.enabled": False}) is None
 
 
-def test_it_scales_the_classifier_on_what_waits(gpu):
+def test_it_scales_the_classifier_on_what_waits(gpu: Chart) -> None:
     spec = gpu.document(TEMPLATE)["spec"]
     assert spec["scaleTargetRef"]["name"] == gpu.document("classifier/deployment.yaml")["metadata"]["name"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
