@@ -41,6 +41,13 @@ encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 
 run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's requests, serve (ONCE=1 stops after them)
 	@$(BIN)/python -m tiergate.demo.quickstart $(if $(ONCE),--once) --port $(PORT)
 
+helm-sync: $(VENV)/.dev ## Write the chart's generated files: config copy, values schema, table, rendered examples
+	$(BIN)/python -m helm.chartgen
+
+helm-check: $(VENV)/.dev ## Helm chart: generated files fresh, lint, render, refusals, schemas, manifests for three Kubernetes versions
+	$(BIN)/python -m helm.chartgen --check
+	$(BIN)/pytest tests/helm
+
 lint: $(VENV)/.dev ## ruff and import-linter
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -48,10 +55,3 @@ lint: $(VENV)/.dev ## ruff and import-linter
 
 typecheck: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
-
-helm-sync: $(VENV)/.dev ## Write the chart's generated files: config copy, values schema, table, rendered examples
-	$(BIN)/python -m helm.chartgen
-
-helm-check: $(VENV)/.dev ## Helm chart: generated files fresh, lint, render, refusals, schemas, manifests for three Kubernetes versions
-	$(BIN)/python -m helm.chartgen --check
-	$(BIN)/pytest tests/helm
