@@ -26,12 +26,6 @@ def test_config_given_as_text_is_mounted_as_it_is(chart: Chart) -> None:
     assert mounted.strip() == text.strip()
 
 
-def test_model_files_of_the_values_are_keys_of_their_own(chart: Chart) -> None:
-    text = "model_list:\n- model_name: extra\n  litellm_params: {model: openai/gpt-5}\n"
-    data = chart.document(TEMPLATE, {"config.models": {"extra.yaml": text}})["data"]
-    assert data["models.extra.yaml"] == text
-
-
 def test_the_import_hook_is_there_for_an_existing_release_only(chart: Chart, existing: Chart) -> None:
     assert "sitecustomize.py" not in chart.document(TEMPLATE)["data"]
     hook = existing.document(TEMPLATE)["data"]["sitecustomize.py"]

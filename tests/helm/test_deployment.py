@@ -124,13 +124,15 @@ def test_an_existing_claim_is_used(chart: Chart) -> None:
 
 
 def test_model_files_are_mounted_where_include_looks(chart: Chart) -> None:
-    text = "model_list: []\n"
-    document = chart.document(TEMPLATE, {"config.models": {"extra.yaml": text}})
+    changes = {"config.models": {"extra.yaml": "model_list: []\n"}}
+    document = chart.document(TEMPLATE, changes)
     assert {"name": "models", "mountPath": "/etc/tiergate/models", "readOnly": True} in proxy_of(document)[
         "volumeMounts"
     ]
     volumes = {volume["name"]: volume for volume in pod_of(document)["volumes"]}
-    assert {"key": "models.extra.yaml", "path": "extra.yaml"} in volumes["models"]["configMap"]["items"]
+    assert (
+        volumes["models"]["configMap"]["name"] == chart.document("configmap-models.yaml", changes)["metadata"]["name"]
+    )
 
 
 def test_a_digest_counts_before_a_tag(chart: Chart) -> None:

@@ -40,6 +40,13 @@ def test_every_key_they_name_is_in_the_config_map(config_map: Document) -> None:
         assert key in config_map["data"]
 
 
+def test_files_that_config_includes_are_found_beside_it(existing: Chart) -> None:
+    text = "model_list:\n- model_name: extra\n  litellm_params: {model: openai/gpt-5}\n"
+    models = existing.document("configmap-models.yaml", {"config.models": {"extra.yaml": text}})
+    volume = VOLUMES[MOUNTS["/etc/litellm/models"]["name"]]
+    assert volume["configMap"] == {"name": models["metadata"]["name"], "optional": True}
+
+
 def test_every_mount_has_its_volume() -> None:
     assert {mount["name"] for mount in VALUES["volumeMounts"]} == VOLUMES.keys()
 

@@ -48,6 +48,9 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
      "config.litellm", "no place for a secret"),
     ("a cloud secret in the config", ONE_POD, config(KEY, "aws_secret_access_key: abc"),
      "config.litellm", "aws_secret"),
+    ("a key in a model file that is mounted", ONE_POD,
+     {"config.models": {"x.yaml": "model_list: [{model_name: x, litellm_params: {model: openai/x, api_key: sk-abc}}]"}},
+     "config.litellm", "model group x"),
     ("a master key in the config", ONE_POD, config("os.environ/LITELLM_MASTER_KEY", "sk-abc"),
      "config.litellm", "master_key"),
     ("a config without tiergate", ONE_POD, config("tiergate.callbacks.tiergate, ", ""),
@@ -226,3 +229,8 @@ def test_an_included_model_file_counts_as_config(chart: Chart) -> None:
 def test_token_prices_are_no_secrets(chart: Chart) -> None:
     changes = config(KEY, f"{KEY}, input_cost_per_token: 0.0000005, max_tokens: 10")
     assert "deployment.yaml" in chart.render(changes)
+
+
+@pytest.mark.parametrize("placeholder", ["none", "EMPTY", "no-key", "os.environ/ANY"])
+def test_a_server_without_keys_may_have_a_placeholder(chart: Chart, placeholder: str) -> None:
+    assert "deployment.yaml" in chart.render(config(KEY, f"api_key: {placeholder}"))

@@ -21,9 +21,15 @@
 {{- $groups := list }}
 {{- range $entries }}
 {{- $groups = append $groups .model_name }}
+{{- end }}
+{{- $mounted := $config.model_list | default list }}
+{{- range $content := $models }}
+{{- $mounted = concat $mounted (($content | fromYaml).model_list | default list) }}
+{{- end }}
+{{- range $entry := $mounted }}
 {{- range $key, $content := .litellm_params | default dict }}
-{{- if and (regexMatch "(api_key|secret|token|password|credentials)" $key) (kindIs "string" $content) (not (hasPrefix "os.environ/" $content)) (not (regexMatch "_per_token|max_.*token" $key)) }}
-{{- fail (printf "config.litellm: %s of a deployment in a model group is written out, and a ConfigMap is no place for a secret. Fix: write os.environ/NAME and put NAME into a Secret." $key) }}
+{{- if include "tiergate.isSecret" (list $key $content) }}
+{{- fail (printf "config.litellm: %s of a deployment in the model group %s is written out, and a ConfigMap is no place for a secret. Fix: write os.environ/NAME and put NAME into a Secret." $key $entry.model_name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -54,6 +60,17 @@
 {{- range $policy.entry_models | default (list "auto") }}
 {{- if not (has . $groups) }}
 {{- fail (printf "config.policy: the entry model %s is no model group of config.yaml, so a request could not go on without tiergate. Fix: add it to model_list." .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Whether a parameter of a deployment holds a secret as text. Takes a list of key and content. */}}
+{{- define "tiergate.isSecret" -}}
+{{- $key := index . 0 }}
+{{- $content := index . 1 }}
+{{- if and (kindIs "string" $content) (regexMatch "(api_key|secret|password|credentials|session_token|aws_.*key_id)" $key) }}
+{{- if not (regexMatch "(?i)^(os[.]environ/.*|none|empty|unused|no-key|)$" $content) -}}
+yes
 {{- end }}
 {{- end }}
 {{- end }}
