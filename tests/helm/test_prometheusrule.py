@@ -1,4 +1,7 @@
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -11,6 +14,7 @@ from tiergate.decisions import CacheOutcome
 from tiergate.telemetry.names import UNITS, CallStatus, Label, Metric
 
 TEMPLATE = "prometheusrule.yaml"
+PROMTOOL = shutil.which("promtool")
 HISTOGRAMS = {
     Metric.STAGE_DURATION,
     Metric.REQUEST_DURATION,
@@ -82,3 +86,25 @@ def test_it_says_how_bad_and_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"].endswith(".")
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed; Debian's package prometheus has it")
+def test_each_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None:
+    shutil.copy(CHART / "files" / "alerts.yaml", tmp_path / "rules.yaml")
+    shutil.copy(Path(__file__).parent / "alerts.yaml", tmp_path / "alerts.yaml")
+    assert PROMTOOL is not None
+    done = subprocess.run(
+        [PROMTOOL, "test", "rules", "alerts.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_alert_tests_name_every_alert() -> None:
+    text = (Path(__file__).parent / "alerts.yaml").read_text(encoding="utf-8")
+    for rule in RULES:
+        assert f'alertname="{rule["alert"]}"' in text
