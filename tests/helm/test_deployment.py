@@ -31,6 +31,11 @@ def test_workers_reach_the_command_line(shared: Chart) -> None:
     assert proxy_of(shared.document(TEMPLATE, {"workers": 4}))["args"][-1] == "4"
 
 
+def test_workers_have_time_to_import_litellm(chart: Chart, shared: Chart) -> None:
+    assert variables_of(shared.document(TEMPLATE, {"workers": 2}))["TIMEOUT_WORKER_HEALTHCHECK"]["value"] == "120"
+    assert "TIMEOUT_WORKER_HEALTHCHECK" not in variables_of(chart.document(TEMPLATE))
+
+
 def test_relative_paths_of_the_policy_lead_to_the_data_volume(chart: Chart) -> None:
     proxy = proxy_of(chart.document(TEMPLATE))
     assert proxy["workingDir"] == "/"

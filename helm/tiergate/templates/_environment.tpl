@@ -56,11 +56,16 @@
   value: "True"
 {{- end }}
 
+{{/* A worker takes longer to import LiteLLM than the five seconds after which uvicorn kills a silent one. */}}
 {{- define "tiergate.proxyEnvironment" -}}
 {{ include "tiergate.secretVariable" (list "LITELLM_MASTER_KEY" .Values.secrets.existingSecret .Values.secrets.masterKeyKey) }}
 - name: TIERGATE_POLICY
   value: /etc/tiergate/policy.yaml
 {{ include "tiergate.scratchEnvironment" . }}
+{{- if gt (int .Values.workers) 1 }}
+- name: TIMEOUT_WORKER_HEALTHCHECK
+  value: "120"
+{{- end }}
 {{- if .Values.migration.enabled }}
 - name: DISABLE_SCHEMA_UPDATE
   value: "true"
