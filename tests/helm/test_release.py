@@ -38,6 +38,9 @@ class Pod:
                 place.write_text(files[mount["subPath"]], encoding="utf-8")
             else:
                 place.mkdir(parents=True, exist_ok=True)
+            if mount["name"] == "models":
+                for name, text in chart.document("configmap-models.yaml")["data"].items():
+                    (place / name).write_text(text, encoding="utf-8")
 
     def moved(self, path: str) -> Path:
         """Return where a path of the pod is here."""

@@ -8,12 +8,12 @@ from typing import Any
 import helm_python
 import pytest
 import yaml
-from helm.chartgen.places import CHART, PACK
+from helm.chartgen.places import CHART
 from helm.chartgen.rendering import read_example, render_chart
 from tests.helm.conftest import ONE_POD, SHARED, Chart
 
 TEMPLATES = CHART / "templates"
-CONFIG = (PACK / "config.yaml").read_text(encoding="utf-8")
+CONFIG = (Path(__file__).parent / "config.yaml").read_text(encoding="utf-8")
 GPU = read_example("gpu")
 EXISTING = read_example("existing-litellm")
 PRODUCTION = read_example("production")
