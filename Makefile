@@ -6,7 +6,7 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-proxy test-classifier test-slow lint typecheck docs bench classifier encoder
+.PHONY: help run test test-proxy test-classifier test-slow lint typecheck docs bench classifier encoder helm-sync helm-check
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -40,6 +40,13 @@ encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 
 
 run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's requests, serve (ONCE=1 stops after them)
 	@$(BIN)/python -m tiergate.demo.quickstart $(if $(ONCE),--once) --port $(PORT)
+
+helm-sync: $(VENV)/.dev ## Write the chart's generated files: config copy, values schema, table, rendered examples
+	$(BIN)/python -m helm.chartgen
+
+helm-check: $(VENV)/.dev ## Helm chart: generated files fresh, lint, render, refusals, schemas, manifests for three Kubernetes versions
+	$(BIN)/python -m helm.chartgen --check
+	$(BIN)/pytest tests/helm
 
 lint: $(VENV)/.dev ## ruff and import-linter
 	$(BIN)/ruff format --check
