@@ -5,6 +5,8 @@
       custom_provider_map:
         - {provider: tiergate, custom_handler: tiergate.callbacks.cache_provider}
 
+`classifier_plugin` is for an existing `auto_router/complexity_router`, see `hooks.classifier_plugin`.
+
 LiteLLM fetches each name once while it reads its config. The first fetch reads policy.yaml and builds the
 runtime, so bad configuration stops the start.
 """
@@ -18,6 +20,7 @@ from typing import Any
 from tiergate.errors import PolicyError
 from tiergate.hooks.cache_provider import CacheProvider
 from tiergate.hooks.callback import TiergateCallback
+from tiergate.hooks.classifier_plugin import ClassifierPlugin
 from tiergate.runtime import Runtime, build_runtime
 
 POLICY_VARIABLE = "TIERGATE_POLICY"
@@ -34,6 +37,8 @@ def __getattr__(name: str) -> Any:
         return _callback()
     if name == "cache_provider":
         return _cache_provider()
+    if name == "classifier_plugin":
+        return _classifier_plugin()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -75,3 +80,9 @@ def _callback() -> TiergateCallback:
 def _cache_provider() -> CacheProvider:
     runtime = _runtime()
     return CacheProvider(lambda: runtime.pipeline)
+
+
+@lru_cache(maxsize=1)
+def _classifier_plugin() -> ClassifierPlugin:
+    runtime = _runtime()
+    return ClassifierPlugin(lambda: runtime.pipeline)

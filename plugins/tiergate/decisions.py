@@ -63,6 +63,12 @@ class Reason(StrEnum):
     DOMAIN_OVERRIDE = "domain_override"
     DOMAIN_UNKNOWN = "domain_unknown"
     START_TIER_CONTROL = "start_tier_control"
+    TIER_RULED_OUT = "tier_ruled_out"
+    NO_TIER_FITS = "no_tier_fits"
+    TURN_INHERITED = "turn_inherited"
+    PLAN_MODE_FLOOR = "plan_mode_floor"
+    KEYWORD_FLOOR = "keyword_floor"
+    TOOL_STALL = "tool_stall"
     # confidence_gate
     CONFIDENCE_HIGH = "confidence_high"
     CONFIDENCE_MIDDLE = "confidence_middle"
@@ -117,6 +123,11 @@ class RouteDecision:
         domain_score: P(domain).
         classifier: Kind of classifier that scored ("embedded", "vllm").
         artifact_digest: Digest of the classifier artifact.
+        ruled_out: What each tier that cannot take the request lacks, by tier name.
+        shadow_tier: Tier that the shadow artifact would have chosen; None without one.
+        shadow_score: P(good enough) of that tier by the shadow artifact.
+        shadow_digest: Digest of the shadow artifact.
+        fallback: Class of the error for which another classifier than the configured one scored; None without.
         error: Class of the error when the stage failed.
     """
 
@@ -129,6 +140,11 @@ class RouteDecision:
     domain_score: float | None = None
     classifier: str | None = None
     artifact_digest: str | None = None
+    ruled_out: Mapping[str, str] = field(default_factory=dict)
+    shadow_tier: str | None = None
+    shadow_score: float | None = None
+    shadow_digest: str | None = None
+    fallback: str | None = None
     error: str | None = None
 
 

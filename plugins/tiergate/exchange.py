@@ -2,9 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 Endpoint = Literal["chat_completions", "messages", "responses", "completions"]
+
+
+class Need(StrEnum):
+    """What a request asks of a model, whatever its difficulty."""
+
+    IMAGES = "images"
+    AUDIO = "audio"
+    TOOLS = "tools"
+    JSON_SCHEMA = "json_schema"
+    CONTEXT = "context"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +39,12 @@ class Request:
         max_tokens: Limit of the answer in tokens; None when not given.
         logprobs_asked: Whether the client itself asked for log-probabilities.
         controls: `metadata.tiergate` of the client, allowed by policy.
+        needs: What the model must be able to take or give.
+        estimated_tokens: Length of the whole prompt in tokens, estimated from its characters.
+        turn_key: Digest of the conversation up to the last human turn; the same for every continuation of it.
+        continues: Whether tool calls or results stand behind the last human turn.
+        stalled: Whether the newest tool calls repeat or fail.
+        plan_mode: Whether a coding agent asks for a plan.
     """
 
     call_id: str
@@ -45,6 +62,12 @@ class Request:
     max_tokens: int | None = None
     logprobs_asked: bool = False
     controls: Mapping[str, Any] = field(default_factory=dict)
+    needs: frozenset[Need] = frozenset()
+    estimated_tokens: int = 0
+    turn_key: str = ""
+    continues: bool = False
+    stalled: bool = False
+    plan_mode: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,12 +47,16 @@ class Classification:
         domains: P(domain), by domain name.
         domain_cuts: P(domain) from which a prompt may belong to the domain, by domain name; chosen on
             calibration rows so that the domain's recall holds. Domains without a cut are absent.
+        kind: Kind of the back end that scored; empty means that of the classifier itself.
+        fallback: Class of the error for which a fallback scored; None when the classifier itself did.
     """
 
     scores: Mapping[str, float]
     lower_bounds: Mapping[str, float]
     domains: Mapping[str, float]
     domain_cuts: Mapping[str, float] = field(default_factory=dict)
+    kind: str = ""
+    fallback: str | None = None
 
 
 class IntentClassifier(Protocol):

@@ -71,7 +71,7 @@ class Runtime:
         self.pipeline = Pipeline(
             policy=policy,
             semantic_cache=SemanticCache(store=self._store, settings=policy.semantic_cache, clock=clock),
-            intent_router=IntentRouter(classifier=self._classifier, policy=policy),
+            intent_router=IntentRouter(classifier=self._classifier, policy=policy, facts=models.facts),
             confidence_gate=ConfidenceGate(policy=policy),
             decision_record=DecisionRecorder(
                 log=self._log, listeners=build_listeners(policy, pack.artifact, self._log)

@@ -6,25 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from tiergate.agent_settings import Agents, ClassifierPluginSettings
 from tiergate.errors import PolicyError
+from tiergate.policy_section import Milliseconds, Name, Seconds, Section, Share
 from tiergate.yaml_file import load_mapping
 
 ENVIRONMENT_PREFIX = "os.environ/"
 CONTROLS = ("cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id")
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Milliseconds = Annotated[float, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-
-
-class Section(BaseModel):
-    """A section of policy.yaml: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Tier(Section):
@@ -204,6 +195,8 @@ class Policy(Section):
     semantic_cache: SemanticCache = SemanticCache()
     intent_router: IntentRouter = IntentRouter()
     domains: dict[str, Domain] = Field(default_factory=dict)
+    agents: Agents = Agents()
+    classifier_plugin: ClassifierPluginSettings = ClassifierPluginSettings()
     confidence_gate: ConfidenceGate = ConfidenceGate()
     latency: Latency = Latency()
     session: Session = Session()
@@ -228,6 +221,15 @@ class Policy(Section):
         for domain, override in self.domains.items():
             if override.start_tier is not None and override.start_tier not in self.tier_names:
                 raise _at_key(f"domains.{domain}.start_tier", f"{override.start_tier!r} is no tier", known)
+        floors = {
+            f"agents.keyword_floors[{at}].min_tier": f.min_tier for at, f in enumerate(self.agents.keyword_floors)
+        }
+        for key, name in {"agents.plan_mode_min_tier": self.agents.plan_mode_min_tier, **floors}.items():
+            if name is not None and name not in self.tier_names:
+                raise _at_key(key, f"{name!r} is no tier", known)
+        for name in self.classifier_plugin.tiers:
+            if name not in self.tier_names:
+                raise _at_key(f"classifier_plugin.tiers.{name}", f"{name!r} is no tier", known)
         return self
 
     @property

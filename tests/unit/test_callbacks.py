@@ -16,7 +16,7 @@ def test_another_name_is_no_attribute_and_builds_nothing() -> None:
     assert callbacks._runtime.cache_info().currsize == 0
 
 
-@pytest.mark.parametrize("name", ["tiergate", "cache_provider"])
+@pytest.mark.parametrize("name", ["tiergate", "cache_provider", "classifier_plugin"])
 def test_without_a_policy_the_fetch_of_a_name_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(callbacks.POLICY_VARIABLE, raising=False)
     monkeypatch.setitem(sys.modules, "litellm.proxy.proxy_server", None)

@@ -10,6 +10,7 @@ import litellm
 from litellm.exceptions import LITELLM_EXCEPTION_TYPES
 
 from tiergate.errors import EscalationError
+from tiergate.policy.constraints import ModelFacts
 from tiergate.policy.money import Price
 
 HOST_KEYS = frozenset({"model", "metadata", "litellm_logging_obj", "litellm_call_id", "stream", "stream_options"})
@@ -29,6 +30,7 @@ class LiteLLMModels:
     def __init__(self, router: Callable[[], Any]) -> None:
         self._router = router
         self._prices: dict[str, tuple[float, Price | None]] = {}
+        self._facts: dict[str, tuple[float, ModelFacts | None]] = {}
         self._supports_logprobs = lru_cache(maxsize=1024)(_supports_logprobs)
 
     def price(self, model_group: str) -> Price | None:
@@ -49,6 +51,33 @@ class LiteLLMModels:
             if price is not None:
                 return price
         return None
+
+    def facts(self, model_group: str) -> ModelFacts | None:
+        """Return what every deployment of the group can take, or None when LiteLLM knows none of them.
+
+        LiteLLM may pick any deployment of a group, so the group can do what all of them can. An answer is kept for
+        a minute.
+        """
+        now = time.monotonic()
+        kept = self._facts.get(model_group)
+        if kept is None or now - kept[0] > PRICE_AGE_S:
+            kept = self._facts[model_group] = (now, self._look_up_facts(model_group))
+        return kept[1]
+
+    def _look_up_facts(self, model_group: str) -> ModelFacts | None:
+        router = self._router()
+        deployments = (router.get_model_list(model_name=model_group) if router is not None else None) or ()
+        known = [facts for one in deployments if (facts := _facts(router, one, model_group)) is not None]
+        if not known:
+            return None
+        windows = [facts.max_input_tokens for facts in known if facts.max_input_tokens is not None]
+        return ModelFacts(
+            images=_all_can([facts.images for facts in known]),
+            audio=_all_can([facts.audio for facts in known]),
+            tools=_all_can([facts.tools for facts in known]),
+            json_schema=_all_can([facts.json_schema for facts in known]),
+            max_input_tokens=min(windows, default=None),
+        )
 
     def supports_logprobs(self, model: str) -> bool:
         """Tell from LiteLLM's capability map whether a model gives token log-probabilities."""
@@ -108,3 +137,35 @@ def _supports_logprobs(model: str) -> bool:
     provider, _, name = model.partition("/")
     supported = litellm.get_supported_openai_params(model=name or model, custom_llm_provider=provider if name else None)
     return supported is not None and "logprobs" in supported and "top_logprobs" in supported
+
+
+def _facts(router: Any, deployment: Mapping[str, Any], model_group: str) -> ModelFacts | None:
+    """Return what LiteLLM's model info says of a deployment.
+
+    The price map lists what a model can do and leaves out what it cannot, so for a model of the map (it has a
+    `mode`) an absent capability is a missing one. For a model that only the user's `model_info` describes, it is
+    unknown.
+    """
+    try:
+        info = router.get_router_model_info(deployment=deployment, received_model_name=model_group)
+    except ValueError:  # LiteLLM knows no such model
+        return None
+
+    def can(key: str) -> bool | None:
+        value = info.get(key)
+        return bool(value) if value is not None or info.get("mode") else None
+
+    window = info.get("max_input_tokens")
+    return ModelFacts(
+        images=can("supports_vision"),
+        audio=can("supports_audio_input"),
+        tools=can("supports_function_calling"),
+        json_schema=can("supports_response_schema"),
+        max_input_tokens=int(window) if window else None,
+    )
+
+
+def _all_can(values: list[bool | None]) -> bool | None:
+    if False in values:
+        return False
+    return None if None in values else True

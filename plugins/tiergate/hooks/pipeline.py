@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tiergate.hooks.in_flight import InFlightRegistry
+from tiergate.policy.constraints import ModelFacts
 from tiergate.policy.money import Price
 from tiergate.ports import Clock, Embedder
 from tiergate.settings import Policy
@@ -23,6 +24,10 @@ class ModelCatalogue(Protocol):
 
     def supports_logprobs(self, model: str) -> bool:
         """Tell whether a model gives token log-probabilities."""
+        ...
+
+    def facts(self, model_group: str) -> ModelFacts | None:
+        """Return what a model group can take, or None when LiteLLM knows nothing of it."""
         ...
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.policy.features import features_of
 from tiergate.policy.money import estimate_baseline, saved, sum_cost
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.record import DecisionRecord, DecisionStatus, build_headers
@@ -51,6 +52,7 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         status=entry.status,
         errors=_errors(entry),
         embedding=entry.vector.known,
+        features=features_of(entry.request.prompt) if entry.route.scores else None,
         prompt=entry.request.prompt if policy.decision_log.store_prompts else None,
     )
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Endpoint, Request
+from tiergate.hooks.request_needs import digest_turn, estimate_tokens, is_text_part, needs_of, tool_names
+from tiergate.policy.agent_turns import BUILTIN_MARKERS, find_human_turn, is_plan_mode, is_stalled
 from tiergate.settings import Policy
 
 ENDPOINTS: Mapping[str, Endpoint] = {"acompletion": "chat_completions"}
@@ -34,15 +36,17 @@ def parse_request(data: Mapping[str, Any], call_type: str, tenant: str | None, *
     """
     sent = data.get("messages")
     messages = [message for message in sent if isinstance(message, dict)] if isinstance(sent, list) else []
-    asked = next((message for message in reversed(messages) if message.get("role") == "user"), {})
+    markers = (*BUILTIN_MARKERS, *((marker.open, marker.close) for marker in policy.agents.harness_markers))
+    turn = find_human_turn(messages, markers)
+    asked = messages[turn.place] if turn is not None else {}
     turns = [message for message in messages if message.get("role") not in ("system", "developer")]
     return Request(
         call_id=str(data.get("litellm_call_id", "")),
         endpoint=ENDPOINTS[call_type],
         entry_model=str(data.get("model", "")),
         tenant=tenant,
-        prompt=content_text(asked.get("content")),
-        context_key=digest_context(data, asked),
+        prompt=turn.text if turn is not None else "",
+        context_key=digest_context(data, asked, turn.harness if turn is not None else ""),
         turns=len(turns),
         stream=bool(data.get("stream")),
         json_asked=_asks_json(data.get("response_format")),
@@ -53,26 +57,29 @@ def parse_request(data: Mapping[str, Any], call_type: str, tenant: str | None, *
         max_tokens=_first_int(data.get("max_completion_tokens"), data.get("max_tokens")),
         logprobs_asked=bool(data.get("logprobs")),
         controls=_controls(data, policy),
+        needs=needs_of(data, messages),
+        estimated_tokens=estimate_tokens(data, messages),
+        turn_key=digest_turn(data, messages, turn, tenant),
+        continues=turn is not None and turn.continues,
+        stalled=turn is not None
+        and is_stalled(messages, window=policy.agents.stall_window, repeats=policy.agents.stall_repeats),
+        plan_mode=is_plan_mode(messages, tool_names(data), policy.agents.plan_mode_phrases),
     )
 
 
-def content_text(content: Any) -> str:
-    """Return the text of a message's content, parts joined by newlines."""
-    if isinstance(content, str):
-        return content
-    return "\n".join(part["text"] for part in content if _is_text_part(part)) if isinstance(content, list) else ""
-
-
-def digest_context(data: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+def digest_context(data: Mapping[str, Any], asked: Mapping[str, Any], harness: str = "") -> str:
     """Digest everything but the text of the last user turn that changes the answer: 32 hexadecimal digits.
 
     Args:
         data: LiteLLM's request data.
         asked: The last user turn, the very object in `data["messages"]`; empty when there is none.
+        harness: Blocks of an agent harness that were taken out of that turn: they may change the answer.
     """
     sent, messages = (data.get("proxy_server_request") or {}).get("body") or data, data.get("messages")
     settings = {key: data.get(key) for key in sent if key not in ANSWER_NEUTRAL}
     around = {key: value for key, value in asked.items() if key != "content"}
+    if harness:
+        around["harness"] = harness
     context = (
         [around if message is asked else message for message in messages] if isinstance(messages, list) else messages
     )
@@ -93,12 +100,8 @@ def copy_containers(value: Any) -> Any:
 
 def _is_text(content: Any) -> bool:
     if isinstance(content, list):
-        return all(_is_text_part(part) for part in content)
+        return all(is_text_part(part) for part in content)
     return content is None or isinstance(content, str)
-
-
-def _is_text_part(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
 def _asks_json(response_format: Any) -> bool:

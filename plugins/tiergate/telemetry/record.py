@@ -82,16 +82,20 @@ class DecisionRecord:
     errors: Mapping[Stage, str] = field(default_factory=dict)
     feedback: Feedback | None = None
     embedding: Vector | None = None
+    features: Mapping[str, float] | None = None
     prompt: str | None = None
 
     def to_row(self) -> dict[str, Any]:
         """Return the log row: nested, JSON-ready, every float finite (NaN and infinities become null).
 
-        `embedding` and `prompt` are present only when given; the embedding is base64 of little-endian float32.
+        `embedding`, `features` and `prompt` are present only when given; the embedding is base64 of little-endian
+        float32.
         """
         row = self.to_line()
         if self.embedding is not None:
             row["embedding"] = encode_embedding(self.embedding)
+        if self.features is not None:
+            row["features"] = {name: round(value, 6) for name, value in self.features.items()}
         if self.prompt is not None:
             row["prompt"] = self.prompt
         return row
@@ -103,7 +107,7 @@ class DecisionRecord:
         return row
 
 
-_ROW_ONLY: Final = ("embedding", "prompt")
+_ROW_ONLY: Final = ("embedding", "features", "prompt")
 _LINE_NAMES: Final = tuple(f.name for f in fields(DecisionRecord) if f.name not in _ROW_ONLY)
 _PARTS: Final[dict[type, tuple[str, ...]]] = {
     # The error of a stage stands in `errors`, by the stage's name.
@@ -238,6 +242,11 @@ RECORD_FIELDS: Final = _described(
     ("route.domain_score", "probability", "P(domain)"),
     ("route.classifier", "kind", "Kind of classifier that scored"),
     ("route.artifact_digest", "digest", "Classifier artifact in use"),
+    ("route.ruled_out.*", "Need", "What each tier that cannot take the request lacks, by tier"),
+    ("route.shadow_tier", "name", "Tier the shadow artifact would have chosen; null without one"),
+    ("route.shadow_score", "probability", "P(good enough) of that tier by the shadow artifact"),
+    ("route.shadow_digest", "digest", "The shadow artifact"),
+    ("route.fallback", "error class", "Why another classifier than the configured one scored; null when it did not"),
     ("route.ms", "ms", "Time spent in the intent router"),
     ("gate.outcome", "GateOutcome", "What the confidence gate did"),
     ("gate.reason", "Reason", "Why"),
@@ -274,6 +283,7 @@ RECORD_FIELDS: Final = _described(
     ("feedback.wrong_cache_hit", "boolean", "Whether the cached answer belonged to another question"),
     ("feedback.comment", "text", "The user's words"),
     ("embedding", "base64", "The prompt's vector, little-endian float32; log row only, absent when none"),
+    ("features.*", "number", "Surface features of the prompt; log row only, absent when not classified"),
     ("prompt", "text", "The prompt; log row only, absent unless `store_prompts` is true"),
 )
 """Every field of the row, in order."""

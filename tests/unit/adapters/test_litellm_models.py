@@ -84,3 +84,33 @@ def test_a_model_that_nobody_knows_has_no_price(router: Router) -> None:
 )
 def test_who_gives_logprobs(model: str, supported: bool) -> None:  # noqa: FBT001
     assert LiteLLMModels(lambda: None).supports_logprobs(model) is supported
+
+
+def test_what_a_group_can_take_comes_from_model_info() -> None:
+    def deployment(group: str, model: str, **info: Any) -> dict[str, Any]:
+        return {"model_name": group, "litellm_params": {"model": model, "api_key": "none"}, "model_info": info}
+
+    router = Router(
+        model_list=[
+            deployment("sees", "openai/gpt-4o"),
+            deployment("blind", "openai/gpt-3.5-turbo"),
+            deployment("mixed", "openai/gpt-4o", id="m1"),
+            deployment("mixed", "openai/gpt-3.5-turbo", id="m2"),
+            deployment("own", "openai/of-our-own", input_cost_per_token=0.001, output_cost_per_token=0.001),
+            deployment("told", "openai/of-our-own-2", supports_vision=False, max_input_tokens=100),
+        ]
+    )
+    models = LiteLLMModels(lambda: router)
+    sees, blind, mixed, own, told = (models.facts(group) for group in ("sees", "blind", "mixed", "own", "told"))
+    assert sees is not None
+    assert (sees.images, sees.audio, sees.tools, sees.json_schema) == (True, False, True, True)
+    assert blind is not None
+    assert (blind.images, blind.tools) == (False, True)
+    assert mixed is not None
+    assert (mixed.images, mixed.max_input_tokens) == (False, blind.max_input_tokens)
+    assert own is not None
+    assert (own.images, own.max_input_tokens) == (None, None)
+    assert told is not None
+    assert (told.images, told.tools, told.max_input_tokens) == (False, None, 100)
+    assert models.facts("nobody") is None
+    assert models.facts("sees") is sees

@@ -13,6 +13,7 @@ from litellm.types.utils import ModelResponseStream
 from tiergate.errors import EscalationError
 from tiergate.hooks.in_flight import InFlight, InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.policy.constraints import ModelFacts
 from tiergate.policy.money import Price
 from tiergate.settings import Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
@@ -83,6 +84,7 @@ class FakeModels:
 
     answers: dict[str, Any] = field(default_factory=dict)
     prices: dict[str, Price] = field(default_factory=dict)
+    known: dict[str, ModelFacts] = field(default_factory=dict)
     with_logprobs: frozenset[str] = frozenset({"openai/model-x"})
     asked: list[dict[str, Any]] = field(default_factory=list)
     during: Callable[[str], None] | None = None
@@ -92,6 +94,9 @@ class FakeModels:
 
     def supports_logprobs(self, model: str) -> bool:
         return model in self.with_logprobs
+
+    def facts(self, model_group: str) -> ModelFacts | None:
+        return self.known.get(model_group)
 
     async def ask(
         self,
@@ -176,7 +181,7 @@ def build_bench(
     pipeline = Pipeline(
         policy=policy,
         semantic_cache=SemanticCache(store=store, settings=policy.semantic_cache, clock=clock),
-        intent_router=IntentRouter(classifier=classifier, policy=policy),
+        intent_router=IntentRouter(classifier=classifier, policy=policy, facts=models.facts),
         confidence_gate=ConfidenceGate(policy=policy),
         decision_record=DecisionRecorder(log=log, listeners=tuple(listeners)),
         registry=InFlightRegistry() if registry is None else registry,

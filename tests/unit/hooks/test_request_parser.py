@@ -11,7 +11,7 @@ from tests.unit.hooks.conftest import policy_of, request_data
 
 from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Request
-from tiergate.hooks.request_parser import ANSWER_NEUTRAL, content_text, copy_containers, parse_request
+from tiergate.hooks.request_parser import ANSWER_NEUTRAL, copy_containers, parse_request
 
 HELLO = {"role": "user", "content": "hello"}
 POLICY = policy_of(controls=["cache", "ttl_s", "max_age_s", "start_tier", "session_id"])
@@ -208,13 +208,6 @@ def test_a_control_that_is_not_allowed_is_refused(control: str) -> None:
 def test_metadata_that_is_no_mapping_has_no_controls() -> None:
     data = request_data() | {"metadata": "text"}
     assert parse_request(data, "acompletion", None, policy=POLICY).controls == {}
-
-
-@pytest.mark.parametrize(
-    ("content", "text"), [("a", "a"), (None, ""), (7, ""), ([], ""), ([{"type": "text", "text": "a"}, "b"], "a")]
-)
-def test_the_text_of_content(content: Any, text: str) -> None:
-    assert content_text(content) == text
 
 
 @given(values)

@@ -68,6 +68,11 @@ def escalated() -> DecisionRecord:
             domain_score=0.7,
             classifier="embedded",
             artifact_digest="sha256:ab",
+            ruled_out={"medium": "images"},
+            shadow_tier="medium",
+            shadow_score=0.95,
+            shadow_digest="sha256:cd",
+            fallback="ClassifierError",
         ),
         gate=GateDecision(
             outcome=GateOutcome.ESCALATED,
@@ -89,5 +94,6 @@ def escalated() -> DecisionRecord:
         stage_ms={Stage.SEMANTIC_CACHE: 1.5, Stage.INTENT_ROUTER: 0.5, Stage.CONFIDENCE_GATE: 1.0},
         stage_start_ms={Stage.SEMANTIC_CACHE: 2.0, Stage.INTENT_ROUTER: 3.5, Stage.CONFIDENCE_GATE: 45.0},
         embedding=EMBEDDING,
+        features={"log_words": 1.0986123},
         prompt="a secret question",
     )

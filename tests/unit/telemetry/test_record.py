@@ -33,7 +33,7 @@ from tiergate.telemetry.record import (
     find_failure,
 )
 
-BY_NAME = {"scores", "signals", "stage_ms", "stage_start_ms", "errors"}
+BY_NAME = {"ruled_out", "features", "scores", "signals", "stage_ms", "stage_start_ms", "errors"}
 
 
 def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
@@ -68,6 +68,11 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "domain_score": 0.7,
             "classifier": "embedded",
             "artifact_digest": "sha256:ab",
+            "ruled_out": {"medium": "images"},
+            "shadow_tier": "medium",
+            "shadow_score": 0.95,
+            "shadow_digest": "sha256:cd",
+            "fallback": "ClassifierError",
             "ms": 0.5,
         },
         "gate": {
@@ -123,6 +128,7 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
         "errors": {},
         "feedback": None,
         "embedding": "mpkZP83MTL8=",
+        "features": {"log_words": 1.098612},
         "prompt": "a secret question",
     }
 
@@ -130,12 +136,12 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
 def test_a_line_has_neither_prompt_nor_embedding(escalated: DecisionRecord) -> None:
     line = escalated.to_line()
     row = escalated.to_row()
-    assert set(row) - set(line) == {"prompt", "embedding"}
+    assert set(row) - set(line) == {"prompt", "embedding", "features"}
     assert "a secret question" not in json.dumps(line)
 
 
 def test_a_row_without_prompt_and_embedding_does_not_name_them(escalated: DecisionRecord) -> None:
-    row = replace(escalated, prompt=None, embedding=None).to_row()
+    row = replace(escalated, prompt=None, embedding=None, features=None).to_row()
     assert row == escalated.to_line()
 
 
