@@ -2,7 +2,7 @@
 
 import typer
 
-from tiergate.cli import check, demo, explain, init, version
+from tiergate.cli import check, demo, explain, init, label, train, version
 
 app = typer.Typer(
     name="tiergate",
@@ -16,6 +16,11 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
+app.command("label")(label.label)
+app.command("train")(train.train)
+app.command("calibrate")(train.calibrate)
+app.command("export")(train.export)
+app.command("promote")(train.promote)
 app.command("version")(version.version)
 
 

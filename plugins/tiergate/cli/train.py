@@ -1,0 +1,178 @@
+"""`tiergate train`, `calibrate`, `export` and `promote`: from labels to the artifact in force, and back."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tiergate.cli.exits import Exit, bad_input, print_json, stop
+
+if TYPE_CHECKING:
+    from tiergate.artifact import Artifact
+    from tiergate_classifier.promotion import Comparison
+
+Labels = Annotated[Path, typer.Option("--labels", help="Label file of `tiergate label`.")]
+PolicyFile = Annotated[Path, typer.Option("--policy", help="policy.yaml: tiers, and how requests are routed.")]
+Base = Annotated[Path | None, typer.Option("--artifact", help="Start from this one; by default the policy's.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the new artifact.")]
+MinSlice = Annotated[int, typer.Option("--min-slice-rows", min=1, help="Report slices of at least so many rows.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def train(
+    labels: Labels,
+    policy_file: PolicyFile,
+    out: Out,
+    *,
+    artifact: Base = None,
+    min_slice_rows: MinSlice = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Train on labels, starting from the artifact in force. Needs no prompt text: the stored vectors do."""
+    _build(labels, policy_file, out, artifact, min_slice_rows, as_json=as_json, heads=True)
+
+
+def calibrate(
+    labels: Labels,
+    policy_file: PolicyFile,
+    out: Out,
+    *,
+    artifact: Base = None,
+    min_slice_rows: MinSlice = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Keep the heads and refit their calibration on labels: enough for a few dozen to a few hundred rows."""
+    _build(labels, policy_file, out, artifact, min_slice_rows, as_json=as_json, heads=False)
+
+
+def export(
+    artifact: Annotated[Path, typer.Argument(help="Artifact of `train` or `calibrate`.")],
+    store: Annotated[Path, typer.Option("--store", help="Folder of artifacts; policy.yaml names its `current`.")],
+    *,
+    max_slice_error: Annotated[
+        float, typer.Option("--max-slice-error", min=0, help="Limit of the worst slice's calibration error.")
+    ] = 0.06,
+    override: Annotated[
+        str | None, typer.Option("--override", help="Reason to pass the limit; lands in the card.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put an artifact into the store if its worst slice is calibrated well enough. Exit 1: it is not."""
+    from tiergate.artifact import load_artifact  # noqa: PLC0415  numpy
+    from tiergate.errors import ArtifactError  # noqa: PLC0415
+    from tiergate_classifier.challenger import export_challenger  # noqa: PLC0415
+
+    with bad_input():
+        load_artifact(artifact)
+        try:
+            folder = export_challenger(artifact, store, max_slice_error=max_slice_error, override=override)
+        except ArtifactError as exc:
+            typer.echo(f"tiergate: {exc}", err=True)
+            raise typer.Exit(Exit.CHECK_FAILED) from exc
+        if as_json:
+            print_json({"folder": str(folder), "digest": load_artifact(folder).digest})
+        else:
+            typer.echo(f"exported to {folder}")
+
+
+def promote(
+    store: Annotated[Path, typer.Option("--store", help="Folder of artifacts.")],
+    *,
+    challenger: Annotated[
+        Path | None, typer.Option("--challenger", help="Exported artifact, a folder of the store.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="Label file; its held-out rows decide.")] = None,
+    policy_file: Annotated[Path | None, typer.Option("--policy", help="policy.yaml.")] = None,
+    max_quality_loss: Annotated[
+        float,
+        typer.Option("--max-quality-loss", min=0, max=1, help="What the interval of quality may lose for lower cost."),
+    ] = 0.02,
+    back: Annotated[bool, typer.Option("--back", help="Return to the artifact before.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Promote a challenger if the interval says it is better. Exit 1: it does not, and nothing is changed."""
+    with bad_input():
+        from tiergate_classifier.promotion import switch_back, switch_to  # noqa: PLC0415  numpy
+
+        if back:
+            typer.echo(f"current is {switch_back(store).name}")
+            return
+        if challenger is None or labels is None or policy_file is None:
+            stop("promote needs --challenger, --labels and --policy, or --back.")
+        comparison = _compare(store, challenger, labels, policy_file, max_quality_loss)
+        promoted = comparison.verdict != "not_better"
+        if promoted:
+            switch_to(store, challenger, note=f"{comparison.verdict} on {comparison.n} rows")
+        if as_json:
+            print_json({"promoted": promoted, **asdict(comparison)})
+        else:
+            _show(comparison, promoted=promoted)
+    raise typer.Exit(Exit.OK if promoted else Exit.CHECK_FAILED)
+
+
+def _compare(store: Path, challenger: Path, labels: Path, policy_file: Path, max_quality_loss: float) -> "Comparison":
+    from tiergate.artifact import load_artifact  # noqa: PLC0415
+    from tiergate.pack_check import artifact_path  # noqa: PLC0415
+    from tiergate.settings import load_policy  # noqa: PLC0415
+    from tiergate_classifier.label_rows import HELD_OUT, load_labels, stack_labels  # noqa: PLC0415
+    from tiergate_classifier.promotion import compare, current_of  # noqa: PLC0415
+
+    policy, new = load_policy(policy_file), load_artifact(challenger)
+    champion = load_artifact(current_of(store) or artifact_path(policy))
+    held_out = [row for row in load_labels(labels) if row.split == HELD_OUT]
+    try:
+        arrays = stack_labels(held_out, policy.tier_names, new.manifest.features)
+        return compare(champion, new, arrays, policy, max_quality_loss=max_quality_loss)
+    except ValueError as exc:
+        stop(f"{labels}: {exc}")
+
+
+def _build(
+    labels: Path,
+    policy_file: Path,
+    out: Path,
+    base: Path | None,
+    min_slice_rows: int,
+    *,
+    as_json: bool,
+    heads: bool,
+) -> None:
+    with bad_input():
+        from tiergate.artifact import load_artifact  # noqa: PLC0415
+        from tiergate.pack_check import artifact_path  # noqa: PLC0415
+        from tiergate.settings import load_policy  # noqa: PLC0415
+        from tiergate_classifier.challenger import calibrate_challenger, train_challenger  # noqa: PLC0415
+        from tiergate_classifier.label_rows import load_labels  # noqa: PLC0415
+
+        policy = load_policy(policy_file)
+        start = load_artifact(base or artifact_path(policy))
+        build = train_challenger if heads else calibrate_challenger
+        try:
+            built = build(start, load_labels(labels), policy, out, min_slice_rows=min_slice_rows)
+        except ValueError as exc:
+            stop(f"{labels}: {exc}")
+        _report(built, out, as_json=as_json)
+
+
+def _report(built: "Artifact", out: Path, *, as_json: bool) -> None:
+    if as_json:
+        metrics = [metric.model_dump() for metric in built.manifest.metrics]
+        print_json({"folder": str(out), "digest": built.digest, "metrics": metrics})
+    else:
+        typer.echo(built.card)
+        typer.echo(f"written to {out}")
+
+
+def _show(comparison: "Comparison", *, promoted: bool) -> None:
+    low, high = comparison.quality_difference
+    typer.echo(
+        f"quality {comparison.champion_quality:.4f} -> {comparison.challenger_quality:.4f} ({low:+.4f} to {high:+.4f})"
+    )
+    low, high = comparison.cost_difference
+    typer.echo(
+        f"cost USD {comparison.champion_cost_usd:.8f} -> {comparison.challenger_cost_usd:.8f} "
+        f"({low:+.8f} to {high:+.8f})"
+    )
+    outcome = "promoted" if promoted else "nothing changed"
+    typer.echo(f"{comparison.verdict} on {comparison.n} held-out rows: {outcome}")
