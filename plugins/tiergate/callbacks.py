@@ -63,7 +63,9 @@ def locate_policy() -> tuple[Path, Path | None]:
 @lru_cache(maxsize=1)
 def _runtime() -> Runtime:
     policy_path, config_path = locate_policy()
-    return build_runtime(policy_path, config_path, router=_router)
+    runtime = build_runtime(policy_path, config_path, router=_router)
+    runtime.watch()
+    return runtime
 
 
 def _router() -> Any:

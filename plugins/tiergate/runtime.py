@@ -5,6 +5,7 @@ import atexit
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
-from tiergate.artifact import Artifact
-from tiergate.errors import PolicyError
+from tiergate.adapters.vllm_classifier import VllmClassifier
+from tiergate.artifact import Artifact, load_artifact
+from tiergate.errors import ArtifactError, ConfigurationError, PolicyError
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.pack_check import Pack, load_pack
-from tiergate.ports import AnswerStore, Embedder
+from tiergate.pack_check import Pack, artifact_path, load_pack
+from tiergate.ports import AnswerStore, Embedder, IntentClassifier
+from tiergate.reload_watch import ReloadWatch
 from tiergate.settings import EdgeStore, Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
@@ -31,6 +34,8 @@ from tiergate.telemetry.metrics import DecisionMeter
 from tiergate.telemetry.names import DECISION_LOGGER
 from tiergate.telemetry.record import DecisionRecord
 from tiergate.telemetry.spans import DecisionTracer
+
+_logger = logging.getLogger(__name__)
 
 Listener = Callable[[DecisionRecord, Any], None]
 
@@ -57,21 +62,27 @@ class Runtime:
         pack: The checked configuration.
         policy_path: Where it came from, for messages.
         models: LiteLLM's models.
+        config_path: LiteLLM's config.yaml; None when unknown.
     """
 
-    def __init__(self, pack: Pack, *, policy_path: Path, models: LiteLLMModels) -> None:
+    def __init__(
+        self, pack: Pack, *, policy_path: Path, models: LiteLLMModels, config_path: Path | None = None
+    ) -> None:
         policy = pack.policy
+        self._policy_path, self._config_path = policy_path, config_path
+        self._watch = ReloadWatch(self._artifact_folders, self.reload)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pool = InferencePool(threads=policy.encoder.threads, max_queue=policy.encoder.max_queue)
         self._embedder = build_embedder(policy.encoder, self._pool)
-        self._classifier = EmbeddedClassifier(pack.artifact)
+        classifier, shadow = build_classifier(pack), build_shadow(policy)
+        self._classifiers = [part for part in (classifier, shadow) if part is not None]
         self._store = build_store(policy, self._embedder, policy_path)
         self._log = open_decision_log(policy.decision_log.url, policy_file=policy_path)
         clock = SystemClock()
         self.pipeline = Pipeline(
             policy=policy,
             semantic_cache=SemanticCache(store=self._store, settings=policy.semantic_cache, clock=clock),
-            intent_router=IntentRouter(classifier=self._classifier, policy=policy, facts=models.facts),
+            intent_router=IntentRouter(classifier=classifier, policy=policy, shadow=shadow, facts=models.facts),
             confidence_gate=ConfidenceGate(policy=policy),
             decision_record=DecisionRecorder(
                 log=self._log, listeners=build_listeners(policy, pack.artifact, self._log)
@@ -92,12 +103,48 @@ class Runtime:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def watch(self) -> None:
+        """Reload on SIGHUP and when an artifact's files change, until `aclose`."""
+        self._watch.start()
+
+    def reload(self) -> bool:
+        """Read policy and artifacts anew and put them in force together; a bad file is refused and the old one stays.
+
+        Requests in flight keep the pipeline they began with. Encoder, answer store and decision log hold files and
+        processes: a policy that changes them is refused until a restart.
+        """
+        try:
+            pack = load_pack(self._policy_path, self._config_path)
+            _check_reloadable(self.pipeline.policy, pack.policy, self._policy_path)
+            classifier, shadow = build_classifier(pack), build_shadow(pack.policy)
+        except ConfigurationError as exc:
+            _logger.error("the new configuration is refused and the old one stays: %s", exc)  # noqa: TRY400  told
+            return False
+        old, policy = self.pipeline, pack.policy
+        self._classifiers += [part for part in (classifier, shadow) if part is not None]
+        self.pipeline = replace(
+            old,
+            policy=policy,
+            semantic_cache=replace(old.semantic_cache, settings=policy.semantic_cache),
+            intent_router=replace(old.intent_router, classifier=classifier, policy=policy, shadow=shadow),
+            confidence_gate=replace(old.confidence_gate, policy=policy),
+            cache_group=pack.cache_group,
+        )
+        _logger.info("in force: artifact %s", classifier.digest)
+        return True
+
+    def _artifact_folders(self) -> list[Path]:
+        policy = self.pipeline.policy
+        shadow = policy.intent_router.shadow
+        return [artifact_path(policy), *([shadow.artifact] if shadow is not None else [])]
+
     async def aclose(self) -> None:
         """Finish what runs in the background, then flush and close every adapter."""
         atexit.unregister(self.close)
+        self._watch.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
-        for part in (self._log, self._store, self._classifier, self._embedder, self._pool):
+        for part in (self._log, self._store, *self._classifiers, self._embedder, self._pool):
             await part.aclose()
 
     def close(self) -> None:
@@ -117,7 +164,7 @@ def build_runtime(policy_path: Path, config_path: Path | None, *, router: Callab
         ConfigurationError: Names file, key and fix.
     """
     pack = load_pack(policy_path, config_path)
-    return Runtime(pack, policy_path=policy_path, models=LiteLLMModels(router))
+    return Runtime(pack, policy_path=policy_path, config_path=config_path, models=LiteLLMModels(router))
 
 
 def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:
@@ -136,6 +183,46 @@ def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:
     embedder = OnnxEmbedder(settings.path, pool=pool, threads=settings.threads)
     embedder.load()
     return embedder
+
+
+def build_classifier(pack: Pack) -> IntentClassifier:
+    """Build the classifier that policy names, over the pack's artifact.
+
+    Raises:
+        ArtifactError: The artifact reads a surface feature that this version does not compute.
+    """
+    settings, embedded = pack.policy.intent_router.classifier, EmbeddedClassifier(pack.artifact)
+    if settings.kind == "vllm":
+        return VllmClassifier(settings, embedded, pack.artifact)
+    return embedded
+
+
+def build_shadow(policy: Policy) -> IntentClassifier | None:
+    """Build the challenger that scores without acting; None where policy names none.
+
+    Raises:
+        ArtifactError: Its artifact is missing or torn, or does not know a tier of the policy.
+    """
+    settings = policy.intent_router.shadow
+    if settings is None:
+        return None
+    artifact = load_artifact(settings.artifact)
+    unknown = set(policy.tier_names) - set(artifact.tiers)
+    if unknown:
+        raise ArtifactError(
+            settings.artifact, "tiers", f"does not know {sorted(unknown)!r}", "train it for these tiers"
+        )
+    return EmbeddedClassifier(artifact)
+
+
+def _check_reloadable(old: Policy, new: Policy, path: Path) -> None:
+    fixed = {
+        "encoder": old.encoder != new.encoder,
+        "semantic_cache.store": old.semantic_cache.store != new.semantic_cache.store,
+        "decision_log.url": old.decision_log.url != new.decision_log.url,
+    }
+    for key in (name for name, changed in fixed.items() if changed):
+        raise PolicyError(path, key, "cannot change while the proxy runs", "restart the proxy")
 
 
 def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> AnswerStore:

@@ -69,13 +69,26 @@ class EmbeddedClassifierSettings(Section):
 
 
 class VllmClassifierSettings(Section):
-    """A sequence classifier served by vLLM, with an embedded artifact to fall back to."""
+    """A model served by vLLM, with an embedded artifact to fall back to.
+
+    `classify` asks `/classify` of a sequence classifier for the tiers' labels; `generate` asks a plain chat model for
+    a one-token verdict and calibrates its log-probabilities.
+    """
 
     kind: Literal["vllm"]
+    mode: Literal["classify", "generate"] = "classify"
+    api_key: str | None = None
     base_url: str
     model: str
     artifact: str = "builtin"
+    calibration: Path | None = None
     budget_ms: Milliseconds = 50
+
+
+class ShadowSettings(Section):
+    """A challenger artifact that scores live traffic and decides nothing."""
+
+    artifact: Path
 
 
 class IntentRouter(Section):
@@ -85,6 +98,7 @@ class IntentRouter(Section):
     classifier: Annotated[EmbeddedClassifierSettings | VllmClassifierSettings, Field(discriminator="kind")] = (
         EmbeddedClassifierSettings()
     )
+    shadow: ShadowSettings | None = None
     min_quality: Share = 0.95
     min_domain_score: Share | None = None
     budget_ms: Milliseconds = 50

@@ -8,10 +8,19 @@ import pytest
 
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
-from tiergate.errors import PolicyError
+from tiergate.artifact import builtin_artifact_path, load_artifact, write_artifact
+from tiergate.errors import ArtifactError, PolicyError
 from tiergate.pack import locate_pack
 from tiergate.pack_check import load_pack
-from tiergate.runtime import PIPELINE, Runtime, SystemClock, build_embedder, build_store
+from tiergate.runtime import (
+    PIPELINE,
+    Runtime,
+    SystemClock,
+    build_classifier,
+    build_embedder,
+    build_shadow,
+    build_store,
+)
 from tiergate.settings import Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
@@ -73,3 +82,80 @@ def test_the_clock_goes_forward() -> None:
     clock = SystemClock()
     assert clock.monotonic() <= clock.monotonic()
     assert clock.now() > 1_700_000_000
+
+
+def tune(pack: Path, old: str, new: str) -> None:
+    text = (pack / "policy.yaml").read_text()
+    assert old in text
+    (pack / "policy.yaml").write_text(text.replace(old, new))
+
+
+async def test_a_reload_swaps_policy_and_artifact_and_requests_in_flight_keep_theirs(pack: Path) -> None:
+    artifact = pack / "artifact"
+    shutil.copytree(builtin_artifact_path(), artifact)
+    tune(pack, "artifact: builtin", f"artifact: {artifact}")
+    files = pack / "policy.yaml", pack / "config.yaml"
+    runtime = Runtime(load_pack(*files), policy_path=files[0], config_path=files[1], models=LiteLLMModels(lambda: None))
+    try:
+        before = runtime.pipeline
+        tune(
+            pack,
+            "min_quality: 0.95",
+            "min_quality: 0.90\n  shadow: {artifact: SHADOW}".replace("SHADOW", str(artifact)),
+        )
+        base = load_artifact(artifact)
+        kept = {k: v for k, v in base.manifest.model_dump().items() if k not in ("format_version", "labels", "files")}
+        write_artifact(
+            artifact, manifest=kept | {"method": "another"}, head=base.head, calibration=base.calibration, card="new"
+        )
+        assert runtime.reload()
+        after = runtime.pipeline
+        assert after.policy.intent_router.min_quality == 0.90
+        assert after.intent_router.classifier.digest != before.intent_router.classifier.digest
+        assert after.intent_router.shadow is not None
+        assert before.policy.intent_router.min_quality == 0.95
+        assert before.registry is after.registry
+        assert after.embedder is before.embedder
+    finally:
+        await runtime.aclose()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("min_quality: 0.95", "min_quality: 7"),
+        ("artifact: builtin", "artifact: ./nowhere"),
+        ("max_escalations: 1", "max_escalations: 1\nencoder: {threads: 2}"),
+        ("min_quality: 0.95", "min_quality: 0.95\n  shadow: {artifact: ./nowhere}"),
+    ],
+)
+async def test_a_bad_new_file_is_refused_and_the_old_one_stays(
+    pack: Path, old: str, new: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = pack / "policy.yaml", pack / "config.yaml"
+    runtime = Runtime(load_pack(*files), policy_path=files[0], config_path=files[1], models=LiteLLMModels(lambda: None))
+    try:
+        before = runtime.pipeline
+        tune(pack, old, new)
+        assert not runtime.reload()
+        assert runtime.pipeline is before
+        assert "refused" in caplog.text
+    finally:
+        await runtime.aclose()
+
+
+async def test_a_served_classifier_is_built_where_policy_names_one(pack: Path) -> None:
+    tune(pack, "{kind: embedded, artifact: builtin}", "{kind: vllm, base_url: 'http://127.0.0.1:1', model: m}")
+    assert build_classifier(load_pack(pack / "policy.yaml", pack / "config.yaml")).kind == "vllm"
+
+
+def test_a_shadow_must_know_the_tiers(pack: Path) -> None:
+    loaded = load_pack(pack / "policy.yaml", pack / "config.yaml")
+    changed = loaded.policy.model_dump(mode="json") | {
+        "tiers": [{"name": "simple", "model_group": "a"}, {"name": "huge", "model_group": "b"}],
+        "baseline_tier": None,
+        "domains": {},
+        "intent_router": {"shadow": {"artifact": str(builtin_artifact_path())}},
+    }
+    with pytest.raises(ArtifactError, match="huge"):
+        build_shadow(Policy.model_validate(changed))

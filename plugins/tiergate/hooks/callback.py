@@ -28,6 +28,12 @@ class TiergateCallback(CustomLogger):
         super().__init__()
         self._pipeline = pipeline
 
+    def _began_with(self, data: Any) -> Pipeline:
+        """Return the pipeline that a request began with; after a reload the one in force is another."""
+        current = self._pipeline()
+        entry = current.registry.find(data)
+        return current if entry is None or entry.pipeline is None else entry.pipeline
+
     @override
     async def async_pre_call_hook(self, user_api_key_dict: Any, cache: Any, data: Any, call_type: Any) -> Any:
         return await before_call(self._pipeline(), user_api_key_dict, data, str(call_type))
@@ -47,14 +53,14 @@ class TiergateCallback(CustomLogger):
 
     @override
     async def async_post_call_success_hook(self, data: Any, user_api_key_dict: Any, response: Any) -> Any:
-        return await after_call(self._pipeline(), data, response)
+        return await after_call(self._began_with(data), data, response)
 
     @override
     async def async_post_call_streaming_iterator_hook(
         self, user_api_key_dict: Any, response: Any, request_data: Any
     ) -> AsyncGenerator[Any, None]:
         # Closed here and not by the garbage collector: a disconnect ends its record at once.
-        async with aclosing(watch_stream(self._pipeline(), request_data, response)) as chunks:
+        async with aclosing(watch_stream(self._began_with(request_data), request_data, response)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -67,7 +73,7 @@ class TiergateCallback(CustomLogger):
         traceback_str: str | None = None,
     ) -> None:
         with suppressed("failure"):
-            after_failure(self._pipeline(), request_data)
+            after_failure(self._began_with(request_data), request_data)
 
     @override
     async def async_post_call_response_headers_hook(
@@ -78,7 +84,7 @@ class TiergateCallback(CustomLogger):
         request_headers: dict[str, str] | None = None,
         litellm_call_info: dict[str, object] | None = None,
     ) -> dict[str, str] | None:
-        return headers_for(self._pipeline(), data, response)
+        return headers_for(self._began_with(data), data, response)
 
     @override
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:

@@ -46,6 +46,7 @@ class InFlight:
         stage_start_ms: When each stage began, after the request's arrival.
         status: How the request ended.
         call_logged: Set when LiteLLM has told the cost of the streamed call.
+        pipeline: The pipeline that the request began with; a reload does not change it.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -71,6 +72,7 @@ class InFlight:
     status: DecisionStatus = DecisionStatus.OK
     call_logged: asyncio.Event = field(default_factory=asyncio.Event)
     parent: Any = None
+    pipeline: Any = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
         """Note when a stage ran, both on the monotonic clock."""

@@ -75,6 +75,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         started=clock.monotonic(),
         body={key: copy_containers(value) for key, value in data.items() if key not in NOT_COPIED},
         metadata=copy_containers(data.get("metadata") or {}),
+        pipeline=pipeline,
         parent=build_parent_context(getattr(identity, "parent_otel_span", None), _headers(data)),
     )
     # In flight from here on, before anything is awaited: its call id is taken.
