@@ -1,10 +1,10 @@
-"""Sections of policy.yaml about agents, and about LiteLLM's complexity router."""
+"""Sections of policy.yaml about agents, drift, and LiteLLM's complexity router."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from tiergate.policy_section import Name, Section
+from tiergate.policy_section import Name, Seconds, Section
 
 
 class HarnessMarker(Section):
@@ -38,6 +38,18 @@ class Agents(Section):
         if self.plan_mode_min_tier is not None:
             named["agents.plan_mode_min_tier"] = self.plan_mode_min_tier
         return named
+
+
+class DriftSettings(Section):
+    """Tests of the newest decisions against a reference, in the background."""
+
+    enabled: bool = True
+    check_every_s: Seconds = 3600
+    reference_rows: Annotated[int, Field(ge=30)] = 1000
+    window_rows: Annotated[int, Field(ge=30)] = 300
+    min_domain_rows: Annotated[int, Field(ge=10)] = 30
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    max_escalation_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
 
 class ClassifierPluginSettings(Section):

@@ -18,6 +18,7 @@ from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
 from tiergate.adapters.vllm_classifier import VllmClassifier
 from tiergate.artifact import Artifact, load_artifact
+from tiergate.drift_watch import DriftWatch
 from tiergate.errors import ArtifactError, ConfigurationError, PolicyError
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
@@ -29,6 +30,7 @@ from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
 from tiergate.stages.semantic_cache import SemanticCache
+from tiergate.telemetry.drift_meter import DriftMeter
 from tiergate.telemetry.json_log import build_handler, log_decision
 from tiergate.telemetry.metrics import DecisionMeter
 from tiergate.telemetry.names import DECISION_LOGGER
@@ -71,6 +73,11 @@ class Runtime:
         policy = pack.policy
         self._policy_path, self._config_path = policy_path, config_path
         self._watch = ReloadWatch(self._artifact_folders, self.reload)
+        meter = DriftMeter(domains={*pack.artifact.domains, *policy.domains})
+        self._drift = DriftWatch(
+            lambda: self.pipeline.policy,
+            lambda found: meter.record((one.kind.value, one.domain, one.alarm) for one in found),
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pool = InferencePool(threads=policy.encoder.threads, max_queue=policy.encoder.max_queue)
         self._embedder = build_embedder(policy.encoder, self._pool)
@@ -104,8 +111,9 @@ class Runtime:
         task.add_done_callback(self._tasks.discard)
 
     def watch(self) -> None:
-        """Reload on SIGHUP and when an artifact's files change, until `aclose`."""
+        """Reload on SIGHUP and when an artifact's files change, and look for drift, until `aclose`."""
         self._watch.start()
+        self._drift.start()
 
     def reload(self) -> bool:
         """Read policy and artifacts anew and put them in force together; a bad file is refused and the old one stays.
@@ -142,9 +150,12 @@ class Runtime:
         """Finish what runs in the background, then flush and close every adapter."""
         atexit.unregister(self.close)
         self._watch.stop()
+        self._drift.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
-        for part in (self._log, self._store, *self._classifiers, self._embedder, self._pool):
+        for classifier in self._classifiers:
+            await classifier.aclose()
+        for part in (self._log, self._store, self._embedder, self._pool):
             await part.aclose()
 
     def close(self) -> None:
@@ -209,9 +220,8 @@ def build_shadow(policy: Policy) -> IntentClassifier | None:
     artifact = load_artifact(settings.artifact)
     unknown = set(policy.tier_names) - set(artifact.tiers)
     if unknown:
-        raise ArtifactError(
-            settings.artifact, "tiers", f"does not know {sorted(unknown)!r}", "train it for these tiers"
-        )
+        problem, fix = f"does not know {sorted(unknown)!r}", "train it for these tiers"
+        raise ArtifactError(settings.artifact, "tiers", problem, fix)
     return EmbeddedClassifier(artifact)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from tiergate.agent_settings import Agents, ClassifierPluginSettings
+from tiergate.agent_settings import Agents, ClassifierPluginSettings, DriftSettings
 from tiergate.errors import PolicyError
 from tiergate.policy_section import Milliseconds, Name, Seconds, Section, Share
 from tiergate.yaml_file import load_mapping
@@ -210,6 +210,7 @@ class Policy(Section):
     intent_router: IntentRouter = IntentRouter()
     domains: dict[str, Domain] = Field(default_factory=dict)
     agents: Agents = Agents()
+    drift: DriftSettings = DriftSettings()
     classifier_plugin: ClassifierPluginSettings = ClassifierPluginSettings()
     confidence_gate: ConfidenceGate = ConfidenceGate()
     latency: Latency = Latency()

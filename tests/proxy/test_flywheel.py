@@ -80,7 +80,7 @@ class Walk:
 
 def workload(seed: int, count: int, *, hard_share: float, hard: Sequence[str] = HARD) -> list[str]:
     """Prompts under a hidden rule: the cheap model answers EASY ones well and hard ones wrongly."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311  repeatable prompts, no secrets
     prompts = []
     for number in range(count):
         template = draw.choice(hard if draw.random() < hard_share else EASY)

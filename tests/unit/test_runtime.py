@@ -101,7 +101,7 @@ async def test_a_reload_swaps_policy_and_artifact_and_requests_in_flight_keep_th
         tune(
             pack,
             "min_quality: 0.95",
-            "min_quality: 0.90\n  shadow: {artifact: SHADOW}".replace("SHADOW", str(artifact)),
+            f"min_quality: 0.90\n  shadow: {{artifact: {artifact}}}",
         )
         base = load_artifact(artifact)
         kept = {k: v for k, v in base.manifest.model_dump().items() if k not in ("format_version", "labels", "files")}

@@ -2,7 +2,7 @@
 
 import typer
 
-from tiergate.cli import check, demo, explain, init, label, train, version
+from tiergate.cli import check, demo, drift, explain, init, label, train, version
 
 app = typer.Typer(
     name="tiergate",
@@ -21,6 +21,7 @@ app.command("train")(train.train)
 app.command("calibrate")(train.calibrate)
 app.command("export")(train.export)
 app.command("promote")(train.promote)
+app.command("drift")(drift.drift)
 app.command("version")(version.version)
 
 

@@ -134,6 +134,8 @@ class Metric(StrEnum):
     SIMILARITY = "tiergate.semantic_cache.similarity"
     CONFIDENCE = "tiergate.confidence_gate.confidence"
     DROPPED_RECORDS = "tiergate.decision_log.dropped"
+    DRIFT_TESTS = "tiergate.drift.tests"
+    DRIFT_ALARMS = "tiergate.drift.alarms"
 
 
 UNITS: Final[dict[Metric, str]] = {
@@ -152,6 +154,8 @@ UNITS: Final[dict[Metric, str]] = {
     Metric.SIMILARITY: "1",
     Metric.CONFIDENCE: "1",
     Metric.DROPPED_RECORDS: "{record}",
+    Metric.DRIFT_TESTS: "{test}",
+    Metric.DRIFT_ALARMS: "{alarm}",
 }
 
 DESCRIPTIONS: Final[dict[Metric, str]] = {
@@ -170,6 +174,8 @@ DESCRIPTIONS: Final[dict[Metric, str]] = {
     Metric.SIMILARITY: "Cosine to the nearest stored prompt",
     Metric.CONFIDENCE: "Confidence in the first answer",
     Metric.DROPPED_RECORDS: "Decision records lost: the journal was full or the database refused them",
+    Metric.DRIFT_TESTS: "Tests for drift made in the background, by kind and domain",
+    Metric.DRIFT_ALARMS: "Those of them that found drift",
 }
 
 

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(served.status)
         self.send_header("content-length", str(len(served.body)))
         self.end_headers()
-        self.wfile.write(served.body)
+        with suppress(BrokenPipeError):  # the client has given up
+            self.wfile.write(served.body)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
