@@ -25,7 +25,7 @@ HELD_OUT: Final = "held_out"
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelRow:
     """One prompt with what each tier made of it.
 

@@ -67,7 +67,10 @@ def retrain(base: Artifact, labels: LabelArrays) -> Retrained:
     if len(labels.rows) < MIN_ROWS:
         raise ValueError(f"{len(labels.rows)} rows are too few to train on; label at least {MIN_ROWS}")
     groups = group_vectors(labels.vectors)
-    inputs, offset = _inputs(base, labels), base.head.log_odds(labels.vectors, labels.features)[0]
+    offset = base.head.log_odds(labels.vectors, labels.features)[0]
+    # Ridge does not change when the inputs are turned into their row space, and that is small with few rows.
+    left, singular, back = np.linalg.svd(_inputs(base, labels), full_matrices=False)
+    inputs = left * singular
     tiers = len(base.tiers)
     weight, bias = base.head.tier_weight.astype(np.float64).copy(), base.head.tier_bias.astype(np.float64).copy()
     log_odds, penalties = np.zeros((len(labels.rows), tiers)), []
@@ -79,7 +82,7 @@ def retrain(base: Artifact, labels: LabelArrays) -> Retrained:
         penalties.append(penalty)
         found = fit_logistic(design, good, labels.weight, _strengths(design.shape[1], penalty))
         gains = _gains(base)
-        weight[tier] = found[1] * weight[tier] + found[2:] * gains
+        weight[tier] = found[1] * weight[tier] + (found[2:] @ back) * gains
         bias[tier] = found[1] * bias[tier] + found[0]
         curves[base.tiers[tier]] = calibrate_scores(log_odds[:, tier], good, labels.weight, groups)
     head = Head(
@@ -178,11 +181,14 @@ def _platt(log_odds: Floats, good: Floats, weight: Floats, knots: Floats) -> Flo
 
 
 def _choose_penalty(design: Floats, good: Floats, weight: Floats, groups: NDArray[np.int64]) -> tuple[float, Floats]:
-    """Return the penalty of the least cross-fitted loss, and the cross-fitted log-odds under it."""
+    """Return a penalty by cross-validation, and the cross-fitted log-odds under it.
+
+    One-standard-error rule: Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", section 7.10.
+    """
     names = np.unique(groups)
     fold_of = dict(zip(names.tolist(), np.random.default_rng(_SEED).permutation(len(names)) % FOLDS, strict=True))
     fold = np.array([fold_of[group] for group in groups.tolist()])
-    best: tuple[float, float, Floats] | None = None
+    tried = []
     for penalty in PENALTIES:
         said = np.zeros(len(good))
         for number in range(FOLDS):
@@ -190,12 +196,13 @@ def _choose_penalty(design: Floats, good: Floats, weight: Floats, groups: NDArra
             if out.any() and not out.all():
                 strength = _strengths(design.shape[1], penalty)
                 said[out] = design[out] @ fit_logistic(design[~out], good[~out], weight[~out], strength)
-        loss = _loss(said, good, weight)
-        if best is None or loss < best[0] - _EPS:
-            best = (loss, penalty, said)
-    if best is None:
-        raise AssertionError("there are penalties to choose from")
-    return best[1], best[2]
+        tried.append((penalty, said, weight * (np.logaddexp(0, said) - good * said)))
+    best = min(tried, key=lambda one: float(one[2].sum()))
+    for penalty, said, losses in tried:  # the strongest whose loss is within a standard error of the least
+        excess = losses - best[2]
+        if excess.mean() <= excess.std() / np.sqrt(len(excess)) + _EPS:
+            return penalty, said
+    return best[0], best[1]
 
 
 def _strengths(width: int, penalty: float) -> Floats:

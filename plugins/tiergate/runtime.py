@@ -138,7 +138,8 @@ class Runtime:
             confidence_gate=replace(old.confidence_gate, policy=policy),
             cache_group=pack.cache_group,
         )
-        _logger.info("in force: artifact %s", classifier.digest)
+        # A warning, since LiteLLM leaves the root logger at that level and an operator wants to see it.
+        _logger.warning("policy reloaded, in force: artifact %s", classifier.digest)
         return True
 
     def _artifact_folders(self) -> list[Path]:

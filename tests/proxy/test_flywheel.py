@@ -30,7 +30,7 @@ SUBJECTS = (
 )
 EASY = ("Describe {s} with a slogan for a poster, variant {n}.", "Invent a friendly name for {s}, variant {n}.")
 HARD = ("Derive the throughput bound of {s}, case {n}.", "Prove that the schedule of {s} terminates, case {n}.")
-NEW_HARD = ("Invent a zero-knowledge name protocol for {s}, variant {n}.",)
+NEW_HARD = ("Describe {s} with a slogan for a poster in Latin hexameter, variant {n}.",)
 MASTER_KEY = "sk-flywheel-walk-of-one-test"
 
 
@@ -96,7 +96,7 @@ SCENARIO = {
         {
             "name": "wrong",
             "models": ["cheap"],
-            "words": ["Derive", "Prove", "zero-knowledge"],
+            "words": ["Derive", "Prove", "hexameter"],
             "answer": "REFUSED wrong.",
         }
     ],
