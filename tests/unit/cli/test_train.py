@@ -1,0 +1,66 @@
+"""`tiergate train`, `calibrate`, `export` and `promote`, one after the other."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.classifier.labels import hidden_rule_rows
+from typer.testing import Result
+
+from tiergate.pack import locate_pack
+from tiergate_classifier.label_rows import write_labels
+from tiergate_classifier.promotion import switch_to
+
+Tiergate = Callable[..., Result]
+
+
+@pytest.fixture
+def common(tmp_path: Path) -> tuple[str, ...]:
+    text = (locate_pack("quickstart") / "policy.yaml").read_text()
+    plain = text.replace("min_quality: 0.95", "min_quality: 0.8").partition("domains:")[0]
+    (tmp_path / "policy.yaml").write_text(plain)
+    write_labels(tmp_path / "labels.jsonl", hidden_rule_rows(150))
+    return ("--labels", "labels.jsonl", "--policy", "policy.yaml")
+
+
+def test_from_labels_to_current_and_back(tiergate: Tiergate, common: tuple[str, ...], tmp_path: Path) -> None:
+    rows = ("--min-slice-rows", "20")
+    trained = tiergate("train", *common, "--out", "new", *rows)
+    assert trained.exit_code == 0, trained.stderr
+    assert "# Intent classifier of your own traffic" in trained.stdout
+    refused = tiergate("export", "new", "--store", "store", "--max-slice-error", "0")
+    assert refused.exit_code == 1
+    assert "above the limit" in refused.stderr
+    exported = json.loads(tiergate("export", "new", "--store", "store", "--override", "test", "--json").stdout)
+    write_labels(tmp_path / "wrong.jsonl", hidden_rule_rows(150, flip=True))
+    tiergate("train", "--labels", "wrong.jsonl", "--policy", "policy.yaml", "--out", "bad", *rows)
+    bad = json.loads(tiergate("export", "bad", "--store", "store", "--override", "test", "--json").stdout)
+    switch_to(tmp_path / "store", tmp_path / bad["folder"])
+    promote = ("promote", "--store", "store", *common, "--challenger", exported["folder"])
+    good = tiergate(*promote, "--json")
+    assert (good.exit_code, json.loads(good.stdout)["verdict"]) == (0, "better")
+    again = tiergate(*promote)
+    assert again.exit_code == 1
+    assert "nothing changed" in again.stdout
+    assert tiergate("promote", "--store", "store", "--back").stdout == f"current is {Path(bad['folder']).name}\n"
+
+
+def test_calibration_alone_is_a_command(tiergate: Tiergate, common: tuple[str, ...]) -> None:
+    told = json.loads(tiergate("calibrate", *common, "--out", "new", "--json").stdout)
+    assert {metric["name"] for metric in told["metrics"]} >= {"calibration_error", "quality", "cost_share"}
+
+
+@pytest.mark.parametrize("command", ["train", "calibrate"])
+def test_too_few_rows_are_told(tiergate: Tiergate, common: tuple[str, ...], tmp_path: Path, command: str) -> None:
+    write_labels(tmp_path / "labels.jsonl", hidden_rule_rows(6))
+    result = tiergate(command, *common, "--out", "new")
+    assert result.exit_code == 2
+    assert "too few" in result.stderr
+
+
+@pytest.mark.parametrize(("more", "told"), [((), "--challenger"), (("--back",), "no earlier")])
+def test_promote_says_what_it_needs(tiergate: Tiergate, more: tuple[str, ...], told: str) -> None:
+    result = tiergate("promote", "--store", "s", *more)
+    assert result.exit_code == 2
+    assert told in result.stderr
