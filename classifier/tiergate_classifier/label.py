@@ -158,7 +158,11 @@ async def label_rows(
         advance()
         return graded
 
-    done = await ask_all(plan.rows, one)
+    return _merge(await ask_all(plan.rows, one), settings)
+
+
+def _merge(done: Sequence[LabelRow], settings: LabelSettings) -> tuple[LabelRow, ...]:
+    """Write the labelled rows beside those of earlier runs; the draw is done with."""
     earlier = {row.id: row for row in load_labels(settings.out)} if settings.out.exists() else {}
     kept = [row if settings.keep_text else replace(row, prompt=None, answers={}, reference=None) for row in done]
     earlier |= {row.id: row for row in kept}

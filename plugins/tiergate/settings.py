@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tiergate.agent_settings import Agents, ClassifierPluginSettings, DriftSettings
+from tiergate.classifier_settings import EmbeddedClassifierSettings, ShadowSettings, VllmClassifierSettings
 from tiergate.errors import PolicyError
 from tiergate.policy_section import Milliseconds, Name, Seconds, Section, Share
 from tiergate.yaml_file import load_mapping
@@ -59,36 +60,6 @@ class SemanticCache(Section):
         if self.max_error is not None and self.min_similarity is not None:
             raise ValueError("max_error and min_similarity exclude each other; keep one")
         return self
-
-
-class EmbeddedClassifierSettings(Section):
-    """A classifier artifact in this process."""
-
-    kind: Literal["embedded"] = "embedded"
-    artifact: str = "builtin"
-
-
-class VllmClassifierSettings(Section):
-    """A model served by vLLM, with an embedded artifact to fall back to.
-
-    `classify` asks `/classify` of a sequence classifier for the tiers' labels; `generate` asks a plain chat model for
-    a one-token verdict and calibrates its log-probabilities.
-    """
-
-    kind: Literal["vllm"]
-    mode: Literal["classify", "generate"] = "classify"
-    api_key: str | None = None
-    base_url: str
-    model: str
-    artifact: str = "builtin"
-    calibration: Path | None = None
-    budget_ms: Milliseconds = 50
-
-
-class ShadowSettings(Section):
-    """A challenger artifact that scores live traffic and decides nothing."""
-
-    artifact: Path
 
 
 class IntentRouter(Section):

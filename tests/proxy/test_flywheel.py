@@ -31,7 +31,6 @@ SUBJECTS = (
 EASY = ("Describe {s} with a slogan for a poster, variant {n}.", "Invent a friendly name for {s}, variant {n}.")
 HARD = ("Derive the throughput bound of {s}, case {n}.", "Prove that the schedule of {s} terminates, case {n}.")
 NEW_HARD = ("Describe {s} with a slogan for a poster in Latin hexameter, variant {n}.",)
-MASTER_KEY = "sk-flywheel-walk-of-one-test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ class Walk:
             check=False,
             cwd=self.folder,
             timeout=600,
-            env={**os.environ, "LITELLM_MASTER_KEY": MASTER_KEY, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "LITELLM_MASTER_KEY": self.proxy.master_key, "OMP_NUM_THREADS": "1"},
         )
         assert run.returncode in codes, f"{arguments}: {run.returncode}\n{run.stdout[-3000:]}\n{run.stderr[-3000:]}"
         return run
@@ -128,7 +127,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     with run_provider("standin", folder, scenario=str(scenario)) as provider:
         config = folder / "config.yaml"
         config.write_text(yaml.safe_dump(config_of(f"{provider.url}/v1")))
-        with run_proxy(config, folder, environ={"LITELLM_MASTER_KEY": MASTER_KEY}) as proxy:
+        with run_proxy(config, folder) as proxy:
             yield Walk(proxy=proxy, folder=folder, policy=folder / "policy.yaml")
 
 

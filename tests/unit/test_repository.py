@@ -25,6 +25,7 @@ MADE_UP_KEYS = {"sk-abcdefghijklmnop", "sk-some-key-of-mine"}
 """Keys that tests write into a config on purpose, to see them found or kept; they open nothing."""
 
 LONG_FUNCTIONS = {
+    "plugins/tiergate/cli/label.py:label": "mostly the options of the command",
     "classifier/tiergate_classifier/export.py:render_card": "mostly the text of the card",
     "classifier/tiergate_classifier/export.py:build_classifier": "the steps of one build, in order",
 }

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.artifact import Artifact
 from tiergate.artifact_format import Calibration, TierCalibration
+from tiergate.classifier_settings import VllmClassifierSettings
 from tiergate.errors import ArtifactError, ClassifierError
 from tiergate.ports import Classification, Vector
-from tiergate.settings import VllmClassifierSettings
 
 MAX_PROMPT_CHARACTERS = 8_000
 TOP_LOGPROBS = 20

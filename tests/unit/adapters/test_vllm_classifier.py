@@ -16,10 +16,10 @@ import pytest
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.adapters.vllm_classifier import VllmClassifier
 from tiergate.artifact import builtin_artifact_path, load_artifact
+from tiergate.classifier_settings import VllmClassifierSettings
 from tiergate.errors import ArtifactError
 from tiergate.policy.features import features_of
 from tiergate.ports import Classification
-from tiergate.settings import VllmClassifierSettings
 
 ARTIFACT = load_artifact(builtin_artifact_path())
 PROMPT = "What is the capital of France?"
