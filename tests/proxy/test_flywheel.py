@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,7 +192,9 @@ def label_and_promote(walk: Walk, name: str, prompts: Sequence[str]) -> str:
     return str(exported["digest"])
 
 
-def test_from_nothing_to_a_promoted_artifact_and_through_a_shift(walk: Walk) -> None:
+def test_from_nothing_to_a_promoted_artifact_and_through_a_shift(
+    walk: Walk, record_property: Callable[[str, object], None]
+) -> None:
     live = workload(11, 40, hard_share=0.3)
     cost_before, quality_before, cheap_before = walk.send(live)
     assert (quality_before, cheap_before) == (1.0, 0)
@@ -203,6 +205,8 @@ def test_from_nothing_to_a_promoted_artifact_and_through_a_shift(walk: Walk) -> 
     saving = 1 - cost_after / cost_before
     assert saving >= 0.4, (cost_before, cost_after)
     assert quality_after >= quality_before - 0.05
+    record_property("cost_saving", saving)
+    record_property("quality_before_and_after", (quality_before, quality_after))
 
     quiet = walk.command("drift", "--policy", walk.policy, "--json", codes=(0, 1))
     assert quiet.returncode == 0, quiet.stdout
@@ -216,6 +220,7 @@ def test_from_nothing_to_a_promoted_artifact_and_through_a_shift(walk: Walk) -> 
 
     walk.await_digest(label_and_promote(walk, "second", workload(2, 120, hard_share=0.6, hard=NEW_HARD)))
     _, quality_recovered, _ = walk.send(workload(14, 40, hard_share=0.6, hard=NEW_HARD))
+    record_property("quality_shifted_and_recovered", (quality_shifted, quality_recovered))
     assert quality_recovered >= 0.95 > quality_shifted
 
     walk.command("promote", "--store", walk.folder / "artifacts", "--back")

@@ -1,13 +1,15 @@
 """The one callback: every entry LiteLLM looks for stands in the class itself, and errors stay inside."""
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from litellm.integrations.custom_logger import CustomLogger
-from tests.unit.hooks.conftest import KEY, UNSURE, Bench, completion, request_data
+from tests.unit.hooks.conftest import KEY, UNSURE, Bench, completion, policy_of, request_data
 
 from tiergate.hooks.callback import TiergateCallback
+from tiergate.stages.confidence_gate import ConfidenceGate
 
 
 def broken() -> Any:
@@ -60,3 +62,17 @@ async def test_the_caches_model_group_is_not_listed(bench: Bench) -> None:
         "auto",
         "tier-simple",
     ]
+
+
+async def test_a_request_in_flight_keeps_its_pipeline_when_another_comes_into_force(bench: Bench) -> None:
+    current = bench.pipeline
+    callback, data = TiergateCallback(lambda: current), request_data()
+    await callback.async_pre_call_hook(KEY, None, data, "acompletion")
+    other = policy_of(confidence_gate={"enabled": False})
+    current = replace(bench.pipeline, policy=other, confidence_gate=ConfidenceGate(policy=other))
+    bench.models.answers["tier-medium"] = better = completion("Better.")
+    assert await callback.async_post_call_success_hook(data, KEY, completion("Weak.", logprob=UNSURE)) is better
+    fresh = request_data(litellm_call_id="call-2")
+    await callback.async_pre_call_hook(KEY, None, fresh, "acompletion")
+    weak = completion("Weak.", logprob=UNSURE)
+    assert await callback.async_post_call_success_hook(fresh, KEY, weak) in (weak, None)

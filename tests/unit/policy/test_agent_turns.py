@@ -138,7 +138,7 @@ def test_failures_in_anthropic_blocks_count_too() -> None:
     for number in range(2):
         use = {"type": "tool_use", "id": str(number), "name": "read", "input": {"n": number}}
         answer = {"type": "tool_result", "tool_use_id": str(number), "is_error": True}
-        messages += [{"role": "assistant", "content": [use]}, user([answer])]
+        messages += [{"role": "assistant", "content": [{"type": "text", "text": "So."}, use]}, user([answer])]
     assert is_stalled(messages, window=8, repeats=2)
 
 
