@@ -41,7 +41,7 @@ class TiergateCallback(CustomLogger):
     @override
     async def async_pre_call_deployment_hook(self, kwargs: Any, call_type: Any) -> Any:
         with suppressed("attempts"):
-            return before_attempt(self._pipeline(), kwargs)
+            return before_attempt(self._began_with(kwargs), kwargs)
         return None
 
     @override
@@ -49,7 +49,7 @@ class TiergateCallback(CustomLogger):
         self, request_data: Any, exception: Exception, call_type: Any, fallback_depth: int | None = None
     ) -> None:
         with suppressed("attempts"):
-            after_failed_attempt(self._pipeline(), request_data, exception)
+            after_failed_attempt(self._began_with(request_data), request_data, exception)
 
     @override
     async def async_post_call_success_hook(self, data: Any, user_api_key_dict: Any, response: Any) -> Any:
@@ -89,7 +89,7 @@ class TiergateCallback(CustomLogger):
     @override
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         with suppressed("call_log"):
-            after_logged_call(self._pipeline(), kwargs)
+            after_logged_call(self._began_with(kwargs), kwargs)
 
     @override
     async def async_filter_listed_models(self, user_api_key_dict: Any, model_names: Sequence[str]) -> list[str]:

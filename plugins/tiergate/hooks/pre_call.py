@@ -83,7 +83,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
     for stale in pipeline.registry.sweep(entry.started):
         stale.status = DecisionStatus.DISCONNECTED
         with suppressed("decision_record"):  # another request's record is no reason to leave this one unrouted
-            finish_record(pipeline, stale)
+            finish_record(stale.pipeline or pipeline, stale)
     found = await _look_up(pipeline, request, entry.vector)
     entry.cache, entry.served = found.decision, found.served
     looked_up = clock.monotonic()
