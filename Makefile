@@ -80,7 +80,7 @@ classifier: $(VENV)/.train ## Train the default classifier from the workload tha
 
 # Each script prints its table and writes benchmarks/results/NAME.json.
 bench: $(VENV)/.dev ## Run the benchmarks, then gather their results into benchmarks/results/README.md
-	for script in encoder decision_log cache_store overhead; do \
+	for script in encoder decision_log cache_store overhead drift; do \
 	  if [ -f benchmarks/$$script.py ]; then $(BIN)/python benchmarks/$$script.py || exit 1; fi; \
 	done
 	$(BIN)/python benchmarks/results_table.py
