@@ -202,7 +202,7 @@ def _framed(frame: str, text: str, **values: str) -> str:
     """Put a value around a prompt, its closing mark moved to the end."""
     mark = text[-1:] if text[-1:] in "?!" else ""
     body = text.rstrip("?!. ")
-    if frame.startswith("{text} ") and not frame.startswith(("{text} Answer", "{text} Give")):
+    if frame.startswith(("{text} ", "{text},")) and not frame.startswith(("{text} Answer", "{text} Give")):
         return frame.format(text=body, **values) + mark
     return frame.format(text=body + (mark or "."), **values)
 

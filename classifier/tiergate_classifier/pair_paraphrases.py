@@ -12,7 +12,7 @@ _SYNONYMS = tuple(
     for group in (
         "buy/purchase quick/fast quickly/fast/rapidly begin/start big/large small/little error/fault fix/repair/resolve "
         "show/display delete/remove/erase picture/image/photo movie/film car/automobile house/home job/position "
-        "salary/pay/wage doctor/physician kids/children help/assist need/require get/obtain make/create/produce "
+        "salary/pay/wage doctor/physician kids/children help/assist need/require make/create/produce "
         "difference/distinction method/way/approach reason/cause city/town choose/pick/select end/finish/stop "
         "answer/reply ask/inquire cheap/inexpensive/affordable costly/expensive correct/right wrong/incorrect "
         "important/significant easy/simple hard/difficult explain/clarify/describe find/locate hurt/injure "
