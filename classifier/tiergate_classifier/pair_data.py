@@ -158,7 +158,7 @@ def _parse(path: Path, kind: str, raw: bytes) -> pl.DataFrame:
     buffer = io.BytesIO(raw)
     if kind == ".csv":
         # Everything as text: a column of prompts that look like numbers must stay as it was written.
-        return pl.read_csv(buffer, infer_schema=False, missing_utf8_is_empty_string=True)
+        return pl.read_csv(buffer, infer_schema=False)
     if kind in {".jsonl", ".ndjson"}:
         return pl.read_ndjson(buffer, infer_schema_length=None)
     if kind == ".parquet":
@@ -170,11 +170,11 @@ def _parse(path: Path, kind: str, raw: bytes) -> pl.DataFrame:
 
 def _texts(path: Path, name: str, values: Sequence[object]) -> tuple[str, ...]:
     for row, value in enumerate(values, start=1):
+        if value is None or not str(value).strip():
+            raise PairTableError(path, f"row {row}, column {name}", "is empty", "write the prompt, or drop the row")
         if not isinstance(value, str):
             problem = f"holds {value!r}, not a text"
             raise PairTableError(path, f"row {row}, column {name}", problem, "write the prompt as a text")
-        if not value.strip():
-            raise PairTableError(path, f"row {row}, column {name}", "is empty", "write the prompt, or drop the row")
     return tuple(str(value) for value in values)
 
 

@@ -45,8 +45,8 @@ _PEOPLE = (
     "Gandhi", "Mandela", "Cleopatra", "Beethoven", "Hemingway", "Curie", "Tesla", "Galileo",
 )  # fmt: skip
 _TOOLS = (
-    "Python", "Java", "JavaScript", "Go", "Rust", "Ruby", "Kotlin", "Docker", "Kubernetes", "PostgreSQL", "MySQL", "SQLite",
-    "MongoDB", "Redis", "Excel", "Linux", "Windows", "macOS", "Android", "React", "Vue", "Angular", "Django", "Flask",
+    "Python", "Java", "JavaScript", "Go", "Rust", "Ruby", "Kotlin", "Docker", "Kubernetes", "PostgreSQL", "MySQL",
+    "SQLite", "MongoDB", "Redis", "Excel", "Linux", "Windows", "macOS", "Android", "React", "Vue", "Django",
 )  # fmt: skip
 
 CHANGES = (
@@ -88,17 +88,17 @@ CHANGES = (
     Change(kind="tool", choices=_TOOLS, frames=("{text} with {value}", "{text} in {value}", "Using {value}, {text}")),
     Change(
         kind="version",
-        choices=("3.8", "3.11", "3.12", "v1", "v2", "22.04", "24.04", "iOS 16", "iOS 17", "10.2", "10.4", "PRO-200", "PRO-300"),
+        choices=("3.8", "3.11", "3.12", "v1", "v2", "22.04", "24.04", "iOS 16", "iOS 17", "10.2", "PRO-200", "PRO-300"),
         frames=("{text} (version {value})", "{text}, version {value}"),
     ),
     Change(
         kind="language_asked",
-        choices=("English", "German", "French", "Spanish", "Italian", "Portuguese", "Dutch", "Polish", "Japanese", "Hindi"),
+        choices=("English", "German", "French", "Spanish", "Italian", "Dutch", "Polish", "Japanese", "Hindi"),
         frames=("{text} Answer in {value}.", "{text} in {value}", "Reply in {value}: {text}"),
     ),
     Change(
         kind="format_asked",
-        choices=("a table", "JSON", "a bullet list", "a poem", "an email", "a CSV file", "a paragraph", "YAML", "a checklist"),
+        choices=("a table", "JSON", "a bullet list", "a poem", "an email", "a CSV file", "YAML", "a checklist"),
         frames=("{text} Give it as {value}.", "{text} as {value}"),
     ),
     Change(

@@ -149,7 +149,7 @@ def generate(name: str, bases: Sequence[str], rng: random.Random, *, licence: st
             twin = paraphrase(start, rng, rng.choice((1, 1, 2, 3)))
             if twin != start:
                 rows.append(_Row(_vary(start, rng, 0.2), twin, label=True, kind="paraphrase", group=base))
-    return _source(name, rows, weight=1.0, licence=licence, texts=bases)
+    return _source(name, rows, weight=0.15, licence=licence, texts=bases)
 
 
 def mine_intents(
@@ -160,7 +160,7 @@ def mine_intents(
     *,
     positives: float,
     licence: str,
-    firm: bool = False,
+    facts: bool = True,
 ) -> Source:
     """Return weakly labelled pairs: each prompt with one of its nearest of the same or of another intent.
 
@@ -171,7 +171,7 @@ def mine_intents(
         rng: Source of every choice.
         positives: Share of pairs of one intent.
         licence: SPDX identifier.
-        firm: Keep same-intent pairs whose hard facts differ, labelled as not the same answer.
+        facts: Leave out pairs of one intent whose hard facts differ; without it the intent alone is the label.
     """
     texts = [text for text, _ in rows]
     intents = np.array([intent for _, intent in rows])
@@ -187,12 +187,11 @@ def mine_intents(
             continue
         ranked = np.argpartition(-near, count - 1)[:count]
         other = int(ranked[rng.randrange(count)])
-        differs = _facts_differ(text, texts[other], float(near[other]))
-        if same and differs and not firm:
+        if same and facts and _facts_differ(text, texts[other], float(near[other])):
             continue
         kind = "same_intent" if same else "other_intent"
-        mined.append(_Row(text, texts[other], label=same and not differs, kind=kind, group=intent))
-    return _source(name, mined, weight=0.3, licence=licence, texts=texts)
+        mined.append(_Row(text, texts[other], label=same, kind=kind, group=intent))
+    return _source(name, mined, weight=0.4, licence=licence, texts=texts)
 
 
 def _facts_differ(a: str, b: str, cosine: float) -> bool:
