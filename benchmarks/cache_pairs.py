@@ -3,7 +3,7 @@
 Usage: python benchmarks/cache_pairs.py --shared ../shared/data [--splits 200] [--out FILE]
 
 Each stand-in set is left out of the fit of the model that is refitted on its calibration half. Label of the intent
-sets: two requests of one intent share the desk's canned answer. That rule is coarse, and deliberately no function of the
+sets: two requests of one intent share the desk's canned answer. That rule is coarse, and on purpose no function of the
 features. The generated sets hold the label of the rule that made them.
 """
 
@@ -25,8 +25,9 @@ from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.policy.error_bound import upper_error_bound
 from tiergate.policy.pair_model import PairModel
+from tiergate_classifier.pair_calibrate import FurtherPairs, calibrate
 from tiergate_classifier.pair_data import PairInputs, PairTable, read_inputs
-from tiergate_classifier.pair_evaluate import evaluate_inputs
+from tiergate_classifier.pair_evaluate import figures_of
 from tiergate_classifier.pair_sources import Source, generate, group_folds, intent_rows, mine_intents
 from tiergate_classifier.pair_train import FOLDS, SEED, Memory, build_sources, fit_default, without
 
@@ -66,7 +67,7 @@ def stand_ins(shared: Path, memory: Memory, sources: Sequence[Source]) -> list[S
     by_name = {source.name: source for source in sources}
     made = []
     for name in ("banking77", "clinc150"):
-        rows = rng.sample(intent_rows(shared, name), 4000)
+        rows = rng.sample(intent_rows(shared, name), 3000)
         gone = frozenset({name})
         made.append(StandIn(f"{name}, nearest", nearest_pairs(rows, memory, rng, reach=40), gone))
         made.append(StandIn(f"{name}, wide", nearest_pairs(rows, memory, rng, reach=200), gone))
@@ -84,26 +85,33 @@ def mined(name: str, rows: Sequence[tuple[str, str]], memory: Memory, rng: rando
     return mine_intents(name, rows, memory, rng, positives=0.5, licence="", facts=False).pairs
 
 
-def check_splits(inputs: PairInputs, model: PairModel, bound: float, splits: int) -> dict[str, Any]:
-    """Resample calibration and test halves; return hit ratios and how often the observed error kept the bound."""
-    rows: list[tuple[float, float, float, float, bool]] = []
+def check_splits(inputs: PairInputs, model: PairModel, splits: int) -> dict[str, dict[str, Any]]:
+    """Resample calibration and test halves; return per bound the hit ratios and how often the error kept it."""
     half = int(len(inputs) * CALIBRATION)
+    rows: dict[float, list[tuple[float, float, float, float, bool]]] = {bound: [] for bound in BOUNDS}
     for split in range(splits):
         order = np.random.default_rng([SEED, split]).permutation(len(inputs))
-        figures = evaluate_inputs(inputs.take(order[half:]), inputs.take(order[:half]), bound, split, model=model)
-        static = figures["static"]
-        rows.append(
-            (
-                figures["hit_ratio"],
-                figures["error_ratio"],
-                static["hit_ratio"],
-                static["error_ratio"],
-                figures["no_cut"],
+        test, labelled = inputs.take(order[half:]), inputs.take(order[:half])
+        ahead = FurtherPairs(features=test.features, vectors=test.vectors)
+        found = calibrate(labelled, model, max_errors=BOUNDS, seed=split, further=ahead)
+        for bound in BOUNDS:
+            figures = figures_of(test, found, bound)
+            static = figures["static"]
+            rows[bound].append(
+                (
+                    figures["hit_ratio"],
+                    figures["error_ratio"],
+                    static["hit_ratio"],
+                    static["error_ratio"],
+                    figures["no_cut"],
+                )
             )
-        )
-    table = np.array(rows, dtype=np.float64)
+    return {f"{bound:g}": _summarise(np.array(found, dtype=np.float64), bound) for bound, found in rows.items()}
+
+
+def _summarise(table: NDArray[np.float64], bound: float) -> dict[str, Any]:
+    splits = len(table)
     kept = int(np.count_nonzero(table[:, 1] <= bound + 1e-12))
-    ratio = table[:, 0].mean() / table[:, 2].mean() if table[:, 2].any() else None
     return {
         "splits": splits,
         "bound_kept": kept / splits,
@@ -111,7 +119,7 @@ def check_splits(inputs: PairInputs, model: PairModel, bound: float, splits: int
         "bound_kept_low_95": 1 - upper_error_bound(splits - kept, splits, 0.95),
         "hit_ratio": interval(table[:, 0]),
         "hit_ratio_static": interval(table[:, 2]),
-        "hits_over_static": ratio,
+        "hits_over_static": table[:, 0].mean() / table[:, 2].mean() if table[:, 2].any() else None,
         "no_cut": float(table[:, 4].mean()),
     }
 
@@ -191,7 +199,7 @@ def main() -> None:
         whole = [np.ones(len(inputs[place]), dtype=np.bool_) for place in taken]
         model = fit_default([sources[place] for place in taken], [inputs[place] for place in taken], whole)
         shipped = model.scores(data.features, data.vectors)
-        bounds = {f"{bound:g}": check_splits(data, model, bound, options.splits) for bound in BOUNDS}
+        bounds = check_splits(data, model, options.splits)
         results.append(
             {
                 "set": entry.name,
@@ -202,10 +210,10 @@ def main() -> None:
                 "bounds": bounds,
             }
         )
-        for bound, row in bounds.items():
+        for name, row in bounds.items():
             ratio = "-" if row["hits_over_static"] is None else f"{row['hits_over_static']:.2f}"
             print(
-                f"{entry.name:26} {bound:>5} {row['bound_kept']:6.3f} {row['hit_ratio']['mean']:7.4f} "
+                f"{entry.name:26} {name:>5} {row['bound_kept']:6.3f} {row['hit_ratio']['mean']:7.4f} "
                 f"{row['hit_ratio_static']['mean']:7.4f} {ratio:>6} {row['no_cut']:6.2f}",
                 flush=True,
             )

@@ -41,11 +41,13 @@ class Calibrated:
         model: The model, its cuts on its own score.
         static: The cut on cosine alone, by bound.
         refitted: Whether the rows refitted the model, or only set the cut of the one given.
+        labelled: Labelled pairs behind the cuts.
     """
 
     model: PairModel
     static: dict[float, ErrorCut]
     refitted: bool
+    labelled: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,7 +100,7 @@ def calibrate(
         )
         for error in max_errors
     }
-    return Calibrated(model=replace(model, cuts=cuts), static=static, refitted=refitted)
+    return Calibrated(model=replace(model, cuts=cuts), static=static, refitted=refitted, labelled=len(inputs))
 
 
 def cross_fit(inputs: PairInputs, base: PairModel, *, seed: int, folds: int = FOLDS) -> NDArray[np.float64]:
@@ -151,6 +153,6 @@ def _enough(inputs: PairInputs) -> bool:
 def _logistic(
     rows: NDArray[np.float32], labels: NDArray[np.bool_], strength: float
 ) -> tuple[NDArray[np.float64], float]:
-    model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50, tol=1e-3)
+    model = LogisticRegression(C=strength, max_iter=500)
     model.fit(rows, labels)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])

@@ -17,6 +17,7 @@ from tiergate.policy.pair_model import PairModel
 from tiergate_classifier.pair_calibrate import CONFIDENCE, Calibrated, FurtherPairs, calibrate
 from tiergate_classifier.pair_data import PairInputs, PairTable, TextEncoder, load_pairs, read_inputs
 
+NO_CUT = "no cut controls the risk at this bound, so only exact matches are served"
 WITH_LABELS = (
     "the cut was set on the calibration pairs: on pairs exchangeable with them, the share of wrong hits is at most the "
     "bound with this confidence"
@@ -79,17 +80,32 @@ def evaluate_inputs(
         exact: Which pairs are equal character by character: they are served in any case.
     """
     if labelled is None:
-        shipped = model.cut_for(max_error)
-        found = Calibrated(model=model, static={}, refitted=False)
-        cut, static = shipped, None
-    else:
-        ahead = FurtherPairs(features=inputs.features, vectors=inputs.vectors)
-        found = calibrate(labelled, model, max_errors=(max_error,), seed=seed, further=ahead)
-        cut, static = found.model.cuts[max_error], found.static[max_error]
+        return figures_of(
+            inputs, Calibrated(model=model, static={}, refitted=False, labelled=0), max_error, exact=exact
+        )
+    ahead = FurtherPairs(features=inputs.features, vectors=inputs.vectors)
+    found = calibrate(labelled, model, max_errors=(max_error,), seed=seed, further=ahead)
+    return figures_of(inputs, found, max_error, exact=exact)
+
+
+def figures_of(
+    inputs: PairInputs, found: Calibrated, max_error: float, *, exact: NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
+    """Return the figures of `evaluate_cache` for a calibrated model.
+
+    Args:
+        inputs: What is served or not.
+        found: The model; with `labelled` 0 its cut is the one it came with.
+        max_error: The bound.
+        exact: Which pairs are equal character by character.
+    """
+    own = found.model.cuts.get(max_error) if found.labelled else found.model.cut_for(max_error)
+    cut, static = own if own is not None and own.controls else None, found.static.get(max_error)
     scores = found.model.scores(inputs.features, inputs.vectors)
     always = np.zeros(len(inputs), dtype=np.bool_) if exact is None else exact
     served = _served(scores, cut, always)
-    figures = {
+    guarantee = WITH_LABELS if found.labelled else WITHOUT_LABELS
+    return {
         "n": len(inputs),
         **_ratios(served, inputs.labels),
         "bound": max_error,
@@ -100,16 +116,13 @@ def evaluate_inputs(
             **_ratios(_served(inputs.cosine, static, always), inputs.labels),
             "ap": _average_precision(inputs.labels, inputs.cosine),
         },
-        "no_cut": cut is None or not cut.controls,
-        "error_bound": None if cut is None or labelled is None else cut.error_bound,
-        "confidence": CONFIDENCE if labelled is not None else None,
-        "n_calibration": 0 if labelled is None else len(labelled),
+        "no_cut": cut is None,
+        "error_bound": cut.error_bound if cut is not None and found.labelled else None,
+        "confidence": CONFIDENCE if found.labelled else None,
+        "n_calibration": found.labelled,
         "refitted": found.refitted,
-        "guarantee": WITHOUT_LABELS if labelled is None else WITH_LABELS,
+        "guarantee": guarantee if cut is not None else f"{NO_CUT}. {guarantee}",
     }
-    if figures["no_cut"]:
-        figures["guarantee"] = f"no cut controls the risk at {max_error:g}: exact matches only"
-    return figures
 
 
 def run(

@@ -126,7 +126,7 @@ CHANGES = (
     ),
     Change(
         kind="person",
-        choices=("my", "your", "his", "her", "their", "our"),
+        choices=("my", "your", "his", "her", "their"),
     ),
     Change(kind="question_word", choices=("when", "where", "why", "who", "how")),
 )  # fmt: skip
@@ -136,7 +136,7 @@ _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w.]*\w)")
 _AUXILIARY = re.compile(
     r"\b(is|are|was|were|do|does|did|can|could|should|would|will|must|has|have)\b(?! not)", re.IGNORECASE
 )
-_NOT = re.compile(r"\bnot |n't\b", re.IGNORECASE)
+_NOT = re.compile(r"\b(?:not|never) |n't\b", re.IGNORECASE)
 _FROM_TO = re.compile(r"\bfrom ((?:[\w$€£]+ ){1,3})to ((?:[\w$€£]+ ?){1,2})")
 _TWO_SIDES = re.compile(r"\b([A-Z]\w+)\b(.{2,60}?)\b([A-Z]\w+)\b")
 _WORD = re.compile(r"[a-z]{4,}")
@@ -166,7 +166,7 @@ def negatives_of(text: str, rng: random.Random, vocabulary: Sequence[str]) -> Ma
     """
     makers: dict[str, Callable[[], tuple[str, str] | None]] = {
         "number": lambda: _number(text, rng),
-        "negation": lambda: _negation(text, rng),
+        "negation": lambda: _negation(text),
         "swapped_roles": lambda: _roles(text, rng),
         "opposite": lambda: _opposite(text, rng),
         "content_word": lambda: _content_word(text, rng, vocabulary),
@@ -225,7 +225,7 @@ def _number(text: str, rng: random.Random) -> tuple[str, str]:
     return text, text[: found.start()] + new + text[found.end() :]
 
 
-def _negation(text: str, rng: random.Random) -> tuple[str, str] | None:
+def _negation(text: str) -> tuple[str, str] | None:
     if _NOT.search(text):
         return text, _NOT.sub("", text, count=1)
     found = _AUXILIARY.search(text)
@@ -234,7 +234,7 @@ def _negation(text: str, rng: random.Random) -> tuple[str, str] | None:
     words = text[found.end() :].split(" ")
     # After an opening auxiliary the subject comes first: "is it not", but "that is not".
     place = 2 if found.start() == 0 and len(words) > MIN_SWAP_WORDS else 1
-    turned = " ".join((*words[:place], rng.choice(("not", "never")), *words[place:]))
+    turned = " ".join((*words[:place], "not", *words[place:]))
     return text, text[: found.end()] + turned
 
 

@@ -160,7 +160,7 @@ def _indirect(text: str, rng: random.Random) -> str:
 def _telegraphic(text: str, rng: random.Random) -> str:
     """Leave the small words out, as in a search box; never those that turn or direct the request."""
     del rng
-    dropped = frozenset("the a an do does did is are i me you can could would please of some any".split())  # noqa: SIM905
+    dropped = frozenset("the a an do does did is are i me you can could would please of".split())  # noqa: SIM905
     kept = [word for word in text.rstrip("?!. ").split() if word.lower() not in dropped]
     return " ".join(kept).lower() if len(kept) >= _MIN_CLAUSE else text
 

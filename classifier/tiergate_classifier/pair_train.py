@@ -39,7 +39,7 @@ from tiergate_classifier.pair_sources import (
 SEED = 5
 FOLDS = 5
 BOUNDS = (0.01, 0.02, 0.05, 0.1)
-STRENGTH, VECTOR_SCALE, OFFSET_SCALE = 0.03, 0.2, 3.0
+STRENGTH, VECTOR_SCALE, OFFSET_SCALE = 0.3, 0.07, 3.0
 """Inverse ridge penalty; what the vectors and the offsets are scaled by beside standardised features."""
 
 INTENT_PAIRS, QUESTIONS = 2500, 600
@@ -108,7 +108,7 @@ def fit_default(
     mean, scale = features.mean(axis=0), features.std(axis=0) + np.float32(0.05)
     offsets = np.eye(len(sources), dtype=np.float32)[origin] * np.float32(OFFSET_SCALE)
     rows = np.hstack([(features - mean) / scale, vectors * np.float32(VECTOR_SCALE), offsets])
-    fitted = LogisticRegression(C=STRENGTH, solver="newton-cholesky", max_iter=50, tol=1e-3)
+    fitted = LogisticRegression(C=STRENGTH, max_iter=1000)
     fitted.fit(rows, labels, sample_weight=weights)
     weight = fitted.coef_[0].astype(np.float64)
     width = features.shape[1]

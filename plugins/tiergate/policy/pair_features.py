@@ -11,7 +11,7 @@ prompts every change is 0 and every share 1.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +63,12 @@ FEATURES = (
     "persons_changed",
     "question_kind_changed",
     "question_kind_one_sided",
+    "asked_changed",
+    "asked_one_sided",
     "text_language_changed",
     "order_changed",
+    "order_breaks",
+    "blocks_exchanged",
     "direction_changed",
     "same_words_other_order",
     "head_changed",
@@ -79,6 +83,7 @@ FEATURES = (
 """Names of the features, in the order of the model's inputs."""
 
 _ORDERED_STEMS = 24
+_TWO_BLOCKS, _SHORT_BLOCK = 2, 2
 
 
 def compare(a: PromptProfile, b: PromptProfile, cosine: float) -> NDArray[np.float32]:
@@ -216,6 +221,7 @@ def _facts(a: PromptProfile, b: PromptProfile) -> dict[str, float]:
         "persons_changed": _differ(a.persons, b.persons),
         "question_kind_changed": float(a.question != b.question and bool(a.question) and bool(b.question)),
         "question_kind_one_sided": float(bool(a.question) != bool(b.question)),
+        **_sided("asked", a.asked, b.asked),
         "text_language_changed": float(a.language != b.language and bool(a.language) and bool(b.language)),
     }
 
@@ -224,11 +230,13 @@ def _order(a: PromptProfile, b: PromptProfile) -> dict[str, float]:
     characters = a.text[:ORDER_CHARACTERS], b.text[:ORDER_CHARACTERS]
     words = a.words[:ORDER_CHARACTERS], b.words[:ORDER_CHARACTERS]
     turned = any((there, here) in b.directions for here, there in a.directions)
-    inverted = _inversions(a.stems, b.stems)
+    ranks = _ranks(a.stems, b.stems)
     return {
         "character_order": _ratio(2 * _common_length(*characters), len(characters[0]) + len(characters[1])),
         "word_order": _ratio(2 * _common_length(*words), len(words[0]) + len(words[1])),
-        "order_changed": inverted,
+        "order_changed": _inversions(ranks),
+        "order_breaks": math.log1p(sum(after - before != 1 for before, after in pairwise(ranks))),
+        "blocks_exchanged": float(_is_exchange(ranks)),
         "direction_changed": float(turned and a.directions != b.directions),
         "same_words_other_order": float(a.words != b.words and Counter(a.words) == Counter(b.words)),
         "head_changed": float(a.stems[:1] != b.stems[:1]),
@@ -236,14 +244,32 @@ def _order(a: PromptProfile, b: PromptProfile) -> dict[str, float]:
     }
 
 
-def _inversions(a: Sequence[str], b: Sequence[str]) -> float:
-    """Share of pairs of shared stems that stand the other way round in the other prompt; of stems that occur once."""
+def _ranks(a: Sequence[str], b: Sequence[str]) -> list[int]:
+    """Stems that occur once in either prompt, in the order of `a`, as their ranks in `b`."""
     place_a, place_b = _places(a), _places(b)
     shared = sorted(place_a.keys() & place_b.keys())[:_ORDERED_STEMS]
-    turned = sum(
-        (place_a[one] < place_a[other]) != (place_b[one] < place_b[other]) for one, other in combinations(shared, 2)
-    )
-    return turned / max(len(shared) * (len(shared) - 1) / 2, 1)
+    ranks = {stem: rank for rank, stem in enumerate(sorted(shared, key=place_b.__getitem__))}
+    return [ranks[stem] for stem in sorted(shared, key=place_a.__getitem__)]
+
+
+def _inversions(ranks: Sequence[int]) -> float:
+    """Share of pairs that stand the other way round."""
+    turned = sum(before > after for before, after in combinations(ranks, 2))
+    return turned / max(len(ranks) * (len(ranks) - 1) / 2, 1)
+
+
+def _is_exchange(ranks: Sequence[int]) -> bool:
+    """Whether two blocks changed places, as in "A pays B" and "B pays A"; a clause put first is a rotation, not that."""
+    runs: list[list[int]] = []
+    for rank in ranks:
+        if runs and rank == runs[-1][-1] + 1:
+            runs[-1].append(rank)
+        else:
+            runs.append([rank])
+    moved = runs[bool(runs and runs[0][0] == 0) : len(runs) - bool(runs and runs[-1][-1] == len(ranks) - 1)]
+    if len(moved) == _TWO_BLOCKS:
+        return max(len(run) for run in moved) <= _SHORT_BLOCK
+    return len(moved) == _TWO_BLOCKS + 1 and moved[0][0] > moved[1][0] > moved[2][0]
 
 
 def _places(stems: Sequence[str]) -> dict[str, int]:

@@ -233,6 +233,9 @@ QUESTION_WORDS = MappingProxyType(
 )  # fmt: skip
 """Words that open a question, to its kind."""
 
+ASKED = _words("who whom whose when where why")
+"""Question words that no paraphrase exchanges."""
+
 PERSONS = MappingProxyType(
     {
         "i": "1", "me": "1", "my": "1", "mine": "1", "we": "1", "us": "1", "our": "1", "you": "2", "your": "2",

@@ -50,6 +50,7 @@ class PromptProfile:
         formats: Forms of answer named.
         persons: Persons named by pronouns.
         question: Kind of question; empty for none.
+        asked: Who, when, where or why, as far as the prompt says them.
         language: Language the text is written in; empty when unknown.
         directions: (from, to) pairs.
         middle: What lies between the two ends that are read.
@@ -73,6 +74,7 @@ class PromptProfile:
     formats: frozenset[str]
     persons: frozenset[str]
     question: str
+    asked: frozenset[str]
     language: str
     directions: frozenset[tuple[str, str]]
     middle: str
@@ -116,6 +118,7 @@ def profile_of(prompt: str) -> PromptProfile:
         formats=distinct & lists.FORMATS,
         persons=frozenset(lists.PERSONS[word] for word in distinct & lists.PERSONS.keys()),
         question=_question(words),
+        asked=frozenset(lists.QUESTION_WORDS[word] for word in distinct & lists.ASKED),
         language=_language(raw, distinct),
         directions=frozenset(_DIRECTION.findall(text)) or frozenset(_CONVERT.findall(text)),
         middle=whole[MAX_CHARACTERS:-MAX_CHARACTERS] if long else "",
