@@ -41,23 +41,27 @@ def evaluate_cache(
 
     Args:
         pairs: What is served or not; its labels are read for the figures only.
-        calibration: Labelled pairs of the same kind of traffic that set the cut; None takes the shipped cut.
+        calibration: Labelled pairs of the same kind of traffic that set the cut; None takes the shipped cut. Pairs that
+            are in `pairs` too are left out of it, and counted as `n_shared`.
         max_error: Largest share of wrong ones among the hits, in (0, 1).
         seed: Decides the folds of the refit.
         encoder: The encoder; None for the builtin one.
         model: The model to start from; None for the builtin one.
 
     Raises:
-        ConfigurationError: `max_error` is out of range, or `pairs` and `calibration` share a row.
+        ConfigurationError: `max_error` is out of range, or `pairs` holds all of `calibration`.
         EmbedderError: The encoder failed.
     """
-    _check(pairs, calibration, max_error)
+    _check(max_error)
+    apart = None if calibration is None else _apart(pairs, calibration)
     encoder = encoder or OnnxEmbedder(pool=InferencePool())
     model = model or load_pair_model(builtin_pair_model_path())
     inputs = read_inputs(pairs, encoder)
-    labelled = None if calibration is None else read_inputs(calibration, encoder)
+    labelled = None if apart is None else read_inputs(apart, encoder)
     exact = np.array([a == b for a, b in zip(pairs.a, pairs.b, strict=True)])
-    return evaluate_inputs(inputs, labelled, max_error, seed, model=model, exact=exact)
+    figures = evaluate_inputs(inputs, labelled, max_error, seed, model=model, exact=exact)
+    shared = 0 if calibration is None or labelled is None else len(calibration) - len(labelled)
+    return {**figures, "n_shared": shared}
 
 
 def evaluate_inputs(
@@ -153,15 +157,20 @@ def to_json(figures: dict[str, Any]) -> str:
     return json.dumps(figures, indent=1, allow_nan=False)
 
 
-def _check(pairs: PairTable, calibration: PairTable | None, max_error: float) -> None:
+def _check(max_error: float) -> None:
     if not 0 < max_error < 1:
         raise ConfigurationError("--max-error", "", f"{max_error} is not between 0 and 1", "give a share such as 0.01")
-    if calibration is None:
-        return
-    shared = set(zip(pairs.a, pairs.b, strict=True)) & set(zip(calibration.a, calibration.b, strict=True))
-    if shared:
-        problem = f"{len(shared)} of its pairs are in --pairs too, so the figures would flatter"
+
+
+def _apart(pairs: PairTable, calibration: PairTable) -> PairTable:
+    """Return the calibration pairs that are not judged themselves."""
+    judged = set(zip(pairs.a, pairs.b, strict=True))
+    rows = zip(calibration.a, calibration.b, strict=True)
+    kept = calibration.take([place for place, pair in enumerate(rows) if pair not in judged])
+    if not len(kept):
+        problem = "every one of its pairs is in --pairs too, so the figures would flatter"
         raise ConfigurationError("--calibration", "", problem, "leave each pair in one of the two tables")
+    return kept
 
 
 def _served(scores: NDArray[np.float64], cut: ErrorCut | None, always: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -66,6 +66,9 @@ _INDIRECT = (
 )  # fmt: skip
 _LONG_TO_SHORT = {long: short for short, long in pair_words.CONTRACTIONS.items() if "'" in short}
 _MIN_TYPO_WORD = 5
+_NEVER_MISSPELT = (
+    pair_words.NUMBER_WORDS.keys() | pair_words.MULTIPLIERS.keys() | pair_words.NEGATIONS | pair_words.ASKED
+)
 _MIN_CLAUSE = 3
 
 
@@ -130,7 +133,8 @@ def _synonym(text: str, rng: random.Random) -> str:
 
 
 def _typo(text: str, rng: random.Random) -> str:
-    held = [found for found in re.finditer(r"[a-z]+", text) if len(found.group()) >= _MIN_TYPO_WORD]
+    words = re.finditer(r"[a-z]+", text)
+    held = [found for found in words if len(found.group()) >= _MIN_TYPO_WORD and found.group() not in _NEVER_MISSPELT]
     if not held:
         return text
     found = rng.choice(held)

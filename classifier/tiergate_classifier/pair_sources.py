@@ -144,11 +144,14 @@ def generate(name: str, bases: Sequence[str], rng: random.Random, *, licence: st
         made = negatives_of(base, rng, vocabulary)
         for kind in rng.sample(sorted(made), min(per_base, len(made))):
             a, b = made[kind]
-            rows.append(_Row(_vary(a, rng, 0.3), _vary(b, rng, 0.5), label=False, kind=kind, group=base))
+            left, right = _vary(a, rng, 0.3), _vary(b, rng, 0.5)
+            if profile_of(left).words != profile_of(right).words:
+                rows.append(_Row(left, right, label=False, kind=kind, group=base))
             start = a if rng.random() < 0.5 else base  # noqa: PLR2004 - half with the fact, half without
             twin = paraphrase(start, rng, rng.choice((1, 1, 2, 3)))
-            if twin != start:
-                rows.append(_Row(_vary(start, rng, 0.2), twin, label=True, kind="paraphrase", group=base))
+            first = _vary(start, rng, 0.2)
+            if twin != first:
+                rows.append(_Row(first, twin, label=True, kind="paraphrase", group=base))
     return _source(name, rows, weight=0.15, licence=licence, texts=bases)
 
 

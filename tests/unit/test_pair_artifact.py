@@ -139,9 +139,7 @@ def test_cuts_out_of_range_are_refused(folder: Path) -> None:
 
 def test_a_manifest_that_does_not_fit_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="created_at"):
-        write_pair_model(
-            tmp_path / "pairs", model=model(), manifest=dict(MANIFEST) | {"created_at": "today"}, card=""
-        )
+        write_pair_model(tmp_path / "pairs", model=model(), manifest=dict(MANIFEST) | {"created_at": "today"}, card="")
     assert not (tmp_path / "pairs").exists()
 
 
