@@ -178,8 +178,38 @@ def summary(sets: Sequence[dict[str, Any]], bound: float) -> dict[str, Any]:
     }
 
 
+def measure(
+    entry: StandIn, memory: Memory, sources: Sequence[Source], inputs: Sequence[PairInputs], splits: int
+) -> dict[str, Any]:
+    """Return the figures of one set, by a model that has not seen its source."""
+    data = read_inputs(entry.pairs, memory)
+    taken = [place for place, source in enumerate(sources) if source.name not in entry.left_out]
+    whole = [np.ones(len(inputs[place]), dtype=np.bool_) for place in taken]
+    model = fit_default([sources[place] for place in taken], [inputs[place] for place in taken], whole)
+    return {
+        "set": entry.name,
+        "n": len(data),
+        "true_pairs": float(data.labels.mean()),
+        "ap_cosine": float(average_precision_score(data.labels, data.cosine)),
+        "ap_without_labels": float(average_precision_score(data.labels, model.scores(data.features, data.vectors))),
+        "bounds": check_splits(data, model, splits),
+    }
+
+
+def table_rows(result: dict[str, Any]) -> list[str]:
+    """Return the lines of the printed table for one set."""
+    lines = []
+    for name, row in result["bounds"].items():
+        ratio = "-" if row["hits_over_static"] is None else f"{row['hits_over_static']:.2f}"
+        lines.append(
+            f"{result['set']:26} {name:>5} {row['bound_kept']:6.3f} {row['hit_ratio']['mean']:7.4f} "
+            f"{row['hit_ratio_static']['mean']:7.4f} {ratio:>6} {row['no_cut']:6.2f}"
+        )
+    return lines
+
+
 def main() -> None:
-    """Run, write the results, print the table."""
+    """Run, write the results after every set, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--splits", type=int, default=200)
@@ -192,43 +222,22 @@ def main() -> None:
     inputs = [read_inputs(source.pairs, memory) for source in sources]
     kinds = by_kind(sources, inputs)
     print(f"{'set':26} {'bound':>5} {'kept':>6} {'model':>7} {'static':>7} {'ratio':>6} {'no cut':>6}", flush=True)
-    results = []
+    results: list[dict[str, Any]] = []
     for entry in stand_ins(options.shared, memory, sources):
-        data = read_inputs(entry.pairs, memory)
-        taken = [place for place, source in enumerate(sources) if source.name not in entry.left_out]
-        whole = [np.ones(len(inputs[place]), dtype=np.bool_) for place in taken]
-        model = fit_default([sources[place] for place in taken], [inputs[place] for place in taken], whole)
-        shipped = model.scores(data.features, data.vectors)
-        bounds = check_splits(data, model, options.splits)
-        results.append(
-            {
-                "set": entry.name,
-                "n": len(data),
-                "true_pairs": float(data.labels.mean()),
-                "ap_cosine": float(average_precision_score(data.labels, data.cosine)),
-                "ap_without_labels": float(average_precision_score(data.labels, shipped)),
-                "bounds": bounds,
-            }
-        )
-        for name, row in bounds.items():
-            ratio = "-" if row["hits_over_static"] is None else f"{row['hits_over_static']:.2f}"
-            print(
-                f"{entry.name:26} {name:>5} {row['bound_kept']:6.3f} {row['hit_ratio']['mean']:7.4f} "
-                f"{row['hit_ratio_static']['mean']:7.4f} {ratio:>6} {row['no_cut']:6.2f}",
-                flush=True,
-            )
-    report = {
-        "seed": SEED,
-        "calibration_share": CALIBRATION,
-        "confidence": 0.95,
-        "encoder_digest": encoder.digest,
-        "versions": {name: version(name) for name in ("numpy", "scikit-learn", "onnxruntime", "polars")},
-        "seconds": round(time.monotonic() - started),
-        "summary": [summary(results, bound) for bound in BOUNDS],
-        "sets": results,
-        "hard_negatives_by_kind": kinds,
-    }
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        results.append(measure(entry, memory, sources, inputs, options.splits))
+        print("\n".join(table_rows(results[-1])), flush=True)
+        report = {
+            "seed": SEED,
+            "calibration_share": CALIBRATION,
+            "confidence": 0.95,
+            "encoder_digest": encoder.digest,
+            "versions": {name: version(name) for name in ("numpy", "scikit-learn", "onnxruntime", "polars")},
+            "seconds": round(time.monotonic() - started),
+            "summary": [summary(results, bound) for bound in BOUNDS],
+            "sets": results,
+            "hard_negatives_by_kind": kinds,
+        }
+        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for bound in BOUNDS:
         print(summary(results, bound))
 

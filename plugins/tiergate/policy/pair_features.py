@@ -259,7 +259,7 @@ def _inversions(ranks: Sequence[int]) -> float:
 
 
 def _is_exchange(ranks: Sequence[int]) -> bool:
-    """Whether two blocks changed places, as in "A pays B" and "B pays A"; a clause put first is a rotation, not that."""
+    """Whether two blocks changed places, as in "A pays B", "B pays A"; a clause put first is a rotation."""
     runs: list[list[int]] = []
     for rank in ranks:
         if runs and rank == runs[-1][-1] + 1:
