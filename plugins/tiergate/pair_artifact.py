@@ -26,7 +26,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from tiergate.artifact import Encoder, Metric, TrainingData, digest_of
+from tiergate.artifact import digest_of
+from tiergate.artifact_format import Encoder, Metric, TrainingData
 from tiergate.errors import ArtifactError
 from tiergate.policy.error_bound import ErrorCut
 from tiergate.policy.pair_features import FEATURES

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from tiergate.adapters.absent_store import AbsentStore
 from tiergate.adapters.decision_log import SqlDecisionLog, open_decision_log
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.adapters.inference_pool import InferencePool
@@ -145,6 +146,8 @@ def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> Answer
         ConfigurationError: The store cannot be opened.
     """
     store = policy.semantic_cache.store
+    if not policy.semantic_cache.enabled:
+        return AbsentStore()
     if not isinstance(store, EdgeStore):
         raise PolicyError(
             policy_path, "semantic_cache.store.kind", "server is not supported by this version", "use kind: edge"
