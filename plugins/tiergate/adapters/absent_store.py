@@ -2,24 +2,27 @@
 
 from collections.abc import Sequence
 
-from tiergate.ports import AnswerStore, Neighbour, StoredAnswer, Vector
+from tiergate.ports import Neighbour, StoredAnswer, Vector
 
 
-class AbsentStore(AnswerStore):
+class AbsentStore:
     """Finds nothing and keeps nothing, so that several processes may run without a cache (port `AnswerStore`)."""
 
     async def look_up_exact(self, tenant: str, context_key: str, prompt: str, *, now: float) -> Neighbour | None:
         """Return None."""
+        del tenant, context_key, prompt, now
         return None
 
     async def look_up(
         self, tenant: str, context_key: str, vector: Vector, *, now: float, limit: int = 1
     ) -> Sequence[Neighbour]:
         """Return nothing."""
+        del tenant, context_key, vector, now, limit
         return ()
 
     async def store(self, answer: StoredAnswer) -> None:
         """Keep nothing."""
+        del answer
 
     async def aclose(self) -> None:
         """Nothing is open."""
