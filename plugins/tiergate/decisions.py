@@ -114,6 +114,7 @@ class CacheDecision:
         entry_id: Identifier of the served entry; None unless hit.
         probability: P(the same answer serves both prompts); None when it was not asked for.
         store_reason: What became of the new answer: stored, or why not; None when there was none.
+        agreed: Whether a re-asked answer says the same as the stored one; None when it was not re-asked.
         waited_ms: How long the request waited for the same question of another; None when it did not.
     """
 
@@ -125,6 +126,7 @@ class CacheDecision:
     entry_id: str | None = None
     probability: float | None = None
     store_reason: Reason | None = None
+    agreed: bool | None = None
     waited_ms: float | None = None
 
 

@@ -155,6 +155,17 @@ class Selection:
     tag: str | None = None
 
 
+def selects(selection: Selection, entry: StoredAnswer) -> bool:
+    """Tell whether a selection takes an entry in."""
+    return (
+        selection.tenant in {None, entry.tenant}
+        and (selection.entry_ids is None or entry.entry_id in selection.entry_ids)
+        and selection.prompt in {None, entry.prompt}
+        and (selection.stored_before is None or entry.stored_at < selection.stored_before)
+        and (selection.tag is None or selection.tag in entry.tags)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStats:
     """How full a store is.
@@ -271,7 +282,7 @@ class FlightBoard(Protocol):
         """
         ...
 
-    async def publish(self, key: str, owner: str, answer: str | None, *, keep_s: float) -> None:
+    async def publish(self, key: str, owner: str, answer: StoredAnswer | None, *, keep_s: float) -> None:
         """Give the others the answer, or None: then they go on their own.
 
         Raises:
@@ -279,7 +290,7 @@ class FlightBoard(Protocol):
         """
         ...
 
-    async def follow(self, key: str, *, budget_s: float) -> str | None:
+    async def follow(self, key: str, *, budget_s: float) -> StoredAnswer | None:
         """Wait for what the leader publishes; None when there is no answer or no leader, or time is up.
 
         Raises:

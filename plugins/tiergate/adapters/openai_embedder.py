@@ -10,6 +10,9 @@ import numpy as np
 from tiergate.errors import EmbedderError
 from tiergate.ports import Vector
 
+_WINDOW_CHARACTERS = 500
+"""No encoder in use reads fewer tokens than this; a character is at most one token in almost every vocabulary."""
+
 
 class OpenAIEmbedder:
     """Embeds text over HTTP (port `Embedder`).
@@ -49,6 +52,10 @@ class OpenAIEmbedder:
     def digest(self) -> str:
         """SHA-256 over address, model and dimensions: the weights behind them cannot be seen."""
         return hashlib.sha256(f"{self._url}\n{self._model}\n{self._dimensions}".encode()).hexdigest()
+
+    def covers(self, text: str) -> bool:
+        """Tell whether a text surely fits into the window of a hosted encoder, at most one token per character."""
+        return len(text) <= _WINDOW_CHARACTERS
 
     async def embed(self, text: str) -> Vector:
         """Return a float32 vector of shape (dimensions,) and length 1.

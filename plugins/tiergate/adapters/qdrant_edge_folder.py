@@ -13,9 +13,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from tiergate.adapters.stored_entry import SCHEMA_VERSION
 from tiergate.errors import ConfigurationError
 
-SCHEMA_VERSION = 1
+MIGRATED_VERSIONS = (1,)
+"""Versions of the folder whose entries are brought up to date when their shard is opened."""
 
 _MANIFEST = "manifest.json"
 _KEY = "semantic_cache.store"
@@ -113,11 +115,11 @@ class EdgeFolder:
         except (OSError, ValueError, KeyError, TypeError) as exc:
             fix = "move the folder away; the cache then starts empty"
             raise ConfigurationError(file, "", f"cannot be read ({exc!r})", fix) from exc
-        if schema != SCHEMA_VERSION or not isinstance(collections, dict):
+        if schema not in {SCHEMA_VERSION, *MIGRATED_VERSIONS} or not isinstance(collections, dict):
             problem = f"is of schema {schema!r}, this version of tiergate writes {SCHEMA_VERSION}"
             fix = "give another path, or move the folder away; the cache then starts empty"
             raise ConfigurationError(file, "schema", problem, fix)
-        return {"schema": schema, "collections": collections}
+        return {"schema": SCHEMA_VERSION, "collections": collections}
 
     def _unlisted(self) -> Path:
         """The shard to use when the manifest names none: a new one, or the only one that is there."""

@@ -36,7 +36,8 @@ _HOLDER = (
 )
 
 _ABOUT_NOW = re.compile(
-    r"\b(?:today|todays|today's|tonight|yesterday|yesterday's|tomorrow|tomorrow's|nowadays|currently|recently|presently|"
+    r"\b(?:today|todays|today's|tonight|yesterday|yesterday's|tomorrow|tomorrow's|nowadays|currently|recently|"
+    r"presently|"
     r"these days|right now|just now|at the moment|at present|as of (?:now|today)|up[- ]to[- ]date|to date|newest|"
     r"(?:most )?recent|breaking news|(?<!at the )latest|so far (?:this|in)|from now(?! on)|by now|until now|"
     r"this (?:very |coming |past )?(?:morning|afternoon|evening|moment|instant|" + _PERIOD + r")|"
@@ -51,11 +52,13 @@ _ABOUT_NOW = re.compile(
     r"|(?<!long )\bago\b"
     r"|(?<!^)(?<![.!?:\n] )(?<!\.)(?<!from )\bnow\b(?!\s*\()"
     r"|\b(?:heute|morgen fr\u00fch|gestern|derzeit|aktuell\w{0,3}|neueste\w?|diese (?:woche|nacht)|"
-    r"aujourd'hui|hier soir|demain|actuellement|derni\u00e8res? nouvelles|maintenant|hoy|ayer|ma\u00f1ana|actualmente|ahora|"
+    r"aujourd'hui|hier soir|demain|actuellement|derni\u00e8res? nouvelles|maintenant|hoy|ayer|ma\u00f1ana|"
+    r"actualmente|ahora|"
     r"oggi|ieri|domani|attualmente|adesso|hoje|ontem|amanh\u00e3|atualmente|agora|vandaag|gisteren|dzisiaj|wczoraj|"
     r"\u0441\u0435\u0433\u043e\u0434\u043d\u044f|\u0432\u0447\u0435\u0440\u0430|\u0437\u0430\u0432\u0442\u0440\u0430|"
     r"\u0441\u0435\u0439\u0447\u0430\u0441)\b"
-    r"|\u4eca\u5929|\u73b0\u5728|\u6628\u5929|\u660e\u5929|\u6700\u65b0|\u76ee\u524d|\u4eca\u65e5|\u4eca\u65e5\u306f|\u6628\u65e5|\u660e\u65e5|\uc624\ub298|\ub0b4\uc77c|\uc5b4\uc81c",
+    r"|\u4eca\u5929|\u73b0\u5728|\u6628\u5929|\u660e\u5929|\u6700\u65b0|\u76ee\u524d|\u4eca\u65e5|"
+    r"\u4eca\u65e5\u306f|\u6628\u65e5|\u660e\u65e5|\uc624\ub298|\ub0b4\uc77c|\uc5b4\uc81c",
     re.IGNORECASE,
 )
 
@@ -63,7 +66,8 @@ _OWN = (
     r"(?:accounts?|balances?|orders?|subscriptions?|invoices?|bills?|payments?|transactions?|statements?|transfers?|"
     r"location|address|appointments?|bookings?|reservations?|flights?|tickets?|packages?|parcels?|deliver(?:y|ies)|"
     r"shipments?|salary|payslip|calendar|schedule|meetings?|inbox|e?mails?|messages?|passwords?|username|profile|plan|"
-    r"quota|usage|limits?|contract|claims?|case|application|refunds?|cards?|pin|ip(?: address)?|time ?zone|city|country|"
+    r"quota|usage|limits?|contract|claims?|case|application|refunds?|cards?|pin|ip(?: address)?|time ?zone|city|"
+    r"country|"
     r"birthday|age|name|history|manager|portfolio|grades?|scores?|points|prescriptions?|results?|tasks?|notes?|files?|"
     r"documents?|reminders?|savings|debt|loan|mortgage|premium|top[- ]?up|money|horoscope)"
 )
@@ -81,29 +85,40 @@ _ABOUT_CALLER = re.compile(
     + r"\b"
     r"|^\W{0,3}(?:my|our)(?: [\w'-]{1,20}){0,2} " + _OWN + r"(?: please| now)?\W{0,3}$"
     r"|\b(?:near|around|close to|next to) (?:me|us|here)\b|\bnearby\b|\bwhere (?:am i|are we)\b|\bwho am i\b"
-    r"|\bin (?:my|our) (?:area|city|town|country|region|state|neighbou?rhood|street|time ?zone)\b|\blocal (?:time|weather|news)\b"
-    r"|\b(?:nearest|closest) (?:\w{1,20} )?(?:stores?|shops?|restaurants?|hospitals?|pharmac(?:y|ies)|stations?|airports?|atms?|"
+    r"|\bin (?:my|our) (?:area|city|town|country|region|state|neighbou?rhood|street|time ?zone)\b|\blocal (?:time|"
+    r"weather|news)\b"
+    r"|\b(?:nearest|closest) (?:\w{1,20} )?(?:stores?|shops?|restaurants?|hospitals?|pharmac(?:y|ies)|stations?|"
+    r"airports?|atms?|"
     r"banks?|caf\u00e9s?|cafes?|hotels?|branch|branches|schools?|doctors?|dentists?|supermarkets?|gyms?|post office)\b"
-    r"|\bwhat (?:did|have) (?:i|we) (?:say|said|ask|asked|tell|told|mention|discuss|discussed|talk)|\bdo you (?:remember|know) (?:me|my|what i)\b"
-    r"|\b(?:last time|earlier) (?:i|we)\b|\bam i (?:still|eligible|logged|allowed|registered|being|on|due)\b|\bdo i (?:owe|have any|still)\b"
-    r"|\bmein(?:e|en|em|er)? (?:kontostand|bestellung|konto|rechnung|termin|standort)\b|\bmon (?:solde|compte|adresse)\b|\bma (?:commande|facture)\b"
-    r"|\bmi (?:saldo|cuenta|pedido|factura|ubicaci\u00f3n)\b|\bil mio (?:saldo|conto|ordine)\b|\bmeu (?:saldo|pedido)\b|\bin meiner n\u00e4he\b|\bcerca de m\u00ed\b",
+    r"|\bwhat (?:did|have) (?:i|we) (?:say|said|ask|asked|tell|told|mention|discuss|discussed|talk)|"
+    r"\bdo you (?:remember|know) (?:me|my|what i)\b"
+    r"|\b(?:last time|earlier) (?:i|we)\b|\bam i (?:still|eligible|logged|allowed|registered|being|on|due)\b|"
+    r"\bdo i (?:owe|have any|still)\b"
+    r"|\bmein(?:e|en|em|er)? (?:kontostand|bestellung|konto|rechnung|termin|standort)\b|\bmon (?:solde|compte|"
+    r"adresse)\b|\bma (?:commande|facture)\b"
+    r"|\bmi (?:saldo|cuenta|pedido|factura|ubicaci\u00f3n)\b|\bil mio (?:saldo|conto|ordine)\b|\bmeu (?:saldo|"
+    r"pedido)\b|\bin meiner n\u00e4he\b|\bcerca de m\u00ed\b",
     re.IGNORECASE,
 )
 
 _OPENS_LEANING = re.compile(
-    r"^\W{0,3}(?:and|but|or|so|then|also|plus|what about|how about|what if|why not|why so|ok(?:ay)?|yes|yeah|no|nope|sure|"
+    r"^\W{0,3}(?:and|but|or|so|then|also|plus|what about|how about|what if|why not|why so|ok(?:ay)?|yes|yeah|no|"
+    r"nope|sure|"
     r"thanks|thank you|great|good|hmm|really|wait|again|more|another|continue|go on|carry on|keep going|next|elaborate|"
-    r"instead|the (?:same|other|first|second|third|fourth|last|next|previous|former|latter)|same|shorter|longer|simpler|"
+    r"instead|the (?:same|other|first|second|third|fourth|last|next|previous|former|latter)|same|shorter|longer|"
+    r"simpler|"
     r"in (?:other words|short|\w{1,15} please)|too \w{1,15}|not (?:that|this|it)|und|et|y|e|oder)\b",
     re.IGNORECASE,
 )
 _POINTS_BACK = re.compile(
-    r"\b(?:the (?:first|second|third|fourth|fifth|last|other|next|previous|latter|former) (?:one|two|option|point|example|"
-    r"answer|part|step|question|sentence|paragraph|item)s?|the (?:former|latter)|(?:as )?(?:mentioned|described|listed) "
+    r"\b(?:the (?:first|second|third|fourth|fifth|last|other|next|previous|latter|former) (?:one|two|option|point|"
+    r"example|"
+    r"answer|part|step|question|sentence|paragraph|item)s?|the (?:former|latter)|(?:as )?(?:mentioned|described|"
+    r"listed) "
     r"(?:above|before|earlier)|the above|above (?:answer|example|code|text|list|table)|you (?:just )?"
     r"(?:said|mentioned|wrote|gave|suggested|listed|explained|told)|your (?:last |previous |first |own )?"
-    r"(?:answer|response|reply|explanation|suggestion|example|list|code|summary|question)s?|which one|that one|this one|"
+    r"(?:answer|response|reply|explanation|suggestion|example|list|code|summary|question)s?|which one|that one|"
+    r"this one|"
     r"those ones|these ones|one more|(?:explain|say|do|write|make|try) (?:it|this|that|them) ?(?:again|shorter|longer|"
     r"simpler|better|differently|in)?)\b",
     re.IGNORECASE,

@@ -222,6 +222,7 @@ RECORD_FIELDS: Final = _described(
     ("cache.entry_id", "id", "The served entry; null unless hit"),
     ("cache.probability", "probability", "P(the same answer serves both prompts); null when not asked for"),
     ("cache.store_reason", "Reason", "What became of the new answer: stored, or why not; null when there was none"),
+    ("cache.agreed", "boolean", "Whether a re-asked answer says the same as the stored one; null when not re-asked"),
     ("cache.waited_ms", "ms", "How long it waited for the same question of another request; null when it did not"),
     ("route.outcome", "RouteOutcome", "What the intent router did"),
     ("route.reason", "Reason", "Why"),

@@ -178,7 +178,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-@pytest.mark.parametrize(("size", "fits"), [("60m", False), ("80m", True)])
+@pytest.mark.parametrize(("size", "fits"), [("60m", False), ("83m", True)])
 async def test_a_full_disk_gives_store_errors_and_look_ups_go_on(
     tmp_path: Path, size: str, *, fits: bool
 ) -> None:

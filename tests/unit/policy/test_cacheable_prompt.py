@@ -27,7 +27,7 @@ NOW = [
     "He arrived two days ago, which date was that?",
     "Wie ist das Wetter heute in Köln?",
     "¿Qué pasó ayer en Madrid?",
-    "今天北京的天气怎么样？",
+    "今天北京的天气怎么样",
 ]
 NOT_NOW = [
     "What is the current through a 5 ohm resistor at 10 volts?",
