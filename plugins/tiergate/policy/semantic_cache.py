@@ -16,6 +16,11 @@ from tiergate.settings import SemanticCache
 DEFAULT_MIN_SIMILARITY = 0.92
 COMPLETE = frozenset({None, "stop"})
 
+_STORED_ANYWAY = frozenset(
+    {Reason.CONTROL_REFRESH, Reason.BUDGET_EXCEEDED, Reason.QUEUE_FULL, Reason.STAGE_FAILED}
+)
+"""A look-up that was left out or failed says nothing against the answer."""
+
 _INCOMPLETE: Mapping[str, Reason] = {
     "length": Reason.TRUNCATED,
     "content_filter": Reason.FILTERED,
@@ -154,7 +159,7 @@ def decide_store(cache: CacheDecision, gate: GateDecision, answer: Answer, reque
     Returns:
         `stored` when it may be; else why not.
     """
-    looked_up = cache.outcome is CacheOutcome.MISS or cache.reason is Reason.CONTROL_REFRESH
+    looked_up = cache.outcome is CacheOutcome.MISS or cache.reason in _STORED_ANYWAY
     signals = measure_signals(answer, request)
     rules = (
         (not looked_up, Reason.NOT_LOOKED_UP),
