@@ -64,7 +64,7 @@ class SingleFlight(Section):
     """Whether equal questions that are asked at the same time wait for one answer."""
 
     enabled: bool = True
-    budget_ms: Milliseconds = 30_000
+    budget_ms: Milliseconds = 60_000
 
 
 class StoreLimit(Section):

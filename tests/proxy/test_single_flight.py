@@ -65,9 +65,9 @@ def test_200_identical_misses_at_once_make_one_call(gateway: Any, *, stream: boo
 def test_a_stampede_of_1000_over_20_questions_makes_20_calls(gateway: Any) -> None:
     gateway.first.order("latency", first_byte={"kind": "constant", "ms": 300})
     countries = (
-        "Ghana Kenya Egypt Chad Mali Niger Togo Benin Gabon Angola Brazil Bolivia Ecuador Colombia Paraguay Uruguay "
-        "Nepal Laos Vietnam Mongolia"
-    ).split()
+        *("Ghana", "Kenya", "Egypt", "Chad", "Mali", "Niger", "Togo", "Benin", "Gabon", "Angola"),
+        *("Brazil", "Bolivia", "Ecuador", "Colombia", "Paraguay", "Uruguay", "Nepal", "Laos", "Vietnam", "Mongolia"),
+    )
     prompts = [f"What is the capital of {countries[number % 20]}?" for number in range(1000)]
     answers = asyncio.run(ask_all(gateway.proxy.url, prompts))
     assert not [answer for answer in answers if answer.startswith("status")]
@@ -106,7 +106,10 @@ def redis_server(folder: Path) -> Iterator[int]:
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         for _ in range(100):
-            if subprocess.run(["redis-cli", "-p", str(port), "ping"], capture_output=True, check=False).stdout == b"PONG\n":
+            if (
+                subprocess.run(["redis-cli", "-p", str(port), "ping"], capture_output=True, check=False).stdout
+                == b"PONG\n"
+            ):
                 break
             time.sleep(0.05)
         try:
@@ -115,17 +118,26 @@ def redis_server(folder: Path) -> Iterator[int]:
             process.terminate()
 
 
-def test_with_litellms_redis_it_holds_across_proxies(tmp_path: Path) -> None:
-    from tests_proxy_gateways import two_gateways  # noqa: PLC0415
+def test_with_litellms_redis_it_holds_across_proxies(start_pair: Any, tmp_path: Path) -> None:
+    with redis_server(tmp_path) as port:
 
-    with redis_server(tmp_path) as port, two_gateways(tmp_path, redis_port=port) as (one, two):
-        one.first.order("latency", first_byte={"kind": "constant", "ms": 800})
-        prompt = "What is the capital of Slovakia?"
+        def with_redis(config: dict[str, Any]) -> None:
+            redis = {"type": "redis", "host": "127.0.0.1", "port": port, "mode": "default_off"}
+            config["litellm_settings"] |= {"cache": True, "cache_params": redis}
 
-        async def both() -> list[list[str]]:
-            urls = (one.proxy.url, two.proxy.url)
-            return list(await asyncio.gather(*(ask_all(url, [prompt] * 50) for url in urls)))
+        with start_pair(config=with_redis) as (one, two):
+            for prompt, stream in (
+                ("What is the capital of Slovakia?", False),
+                ("What is the capital of Croatia?", True),
+            ):
+                for provider in (one.first, one.second):
+                    provider.order("reset")
+                one.first.order("latency", first_byte={"kind": "constant", "ms": 800})
+                texts = asyncio.run(ask_both((one, two), prompt, stream=stream))
+                assert len(texts) == 1
+                assert calls(one) == 1
 
-        answers = asyncio.run(both())
-        assert len({text for texts in answers for text in texts}) == 1
-        assert calls(one) == 1
+
+async def ask_both(gateways: tuple[Any, Any], prompt: str, *, stream: bool) -> set[str]:
+    found = await asyncio.gather(*(ask_all(each.proxy.url, [prompt] * 50, stream=stream) for each in gateways))
+    return {text for texts in found for text in texts}

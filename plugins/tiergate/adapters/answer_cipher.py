@@ -51,4 +51,6 @@ class AnswerCipher:
         try:
             return self._cipher.decrypt(sealed.encode("ascii", "replace")).decode("utf-8", "surrogatepass")
         except InvalidToken as exc:
-            raise StoreError("a stored answer was sealed with a key that is not in semantic_cache.encryption_keys") from exc
+            raise StoreError(
+                "a stored answer was sealed with a key that is not in semantic_cache.encryption_keys"
+            ) from exc

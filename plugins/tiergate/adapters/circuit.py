@@ -11,7 +11,9 @@ from tiergate.errors import StoreError
 
 
 class CircuitBreaker:
-    """Open after `failures` in a row; half-open after `rest_s`: one probe decides, and each failed one doubles the rest.
+    """Open after `failures` in a row, half-open after `rest_s`.
+
+    Then one probe at a time decides, and each failed one doubles the rest.
 
     Args:
         name: What it guards, for the message.

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiergate.adapters.answer_cipher import AnswerCipher
-
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.qdrant_edge_folder import EdgeFolder
 from tiergate.adapters.qdrant_edge_link import EdgeLink, EdgeOptimiser
@@ -108,9 +107,7 @@ class QdrantEdgeStore:
             self._started_at = time.monotonic()
             self._folder = folder
 
-    async def look_up_exact(
-        self, tenant: str, context_key: str, prompt: str, *, now: float
-    ) -> Neighbour | None:
+    async def look_up_exact(self, tenant: str, context_key: str, prompt: str, *, now: float) -> Neighbour | None:
         """Return the live entry stored for exactly this prompt, or None.
 
         Raises:
@@ -173,7 +170,9 @@ class QdrantEdgeStore:
             QueueFullError: Too many stores wait.
             StoreError: The store failed.
         """
-        return int((await self._stores.run(self._write, {"do": "remove", "where": to_conditions(selection)}))["removed"])
+        return int(
+            (await self._stores.run(self._write, {"do": "remove", "where": to_conditions(selection)}))["removed"]
+        )
 
     async def stats(self) -> StoreStats:
         """Return how full the store is.

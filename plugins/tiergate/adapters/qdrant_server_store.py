@@ -257,7 +257,7 @@ class QdrantServerStore:
         size = getattr(vectors, "size", None)
         if size != self._dimensions:
             raise StoreError(
-                f"the collection {self.collection} holds vectors of length {size}, the encoder gives {self._dimensions}; "
+                f"the collection {self.collection} holds vectors of length {size}, not {self._dimensions}; "
                 "give semantic_cache.store.collection another name"
             )
 

@@ -16,7 +16,9 @@ SHORT_ANSWER_WORDS = 8
 
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_NEGATION = re.compile(r"\b(?:no|not|never|cannot|can't|isn't|aren't|don't|doesn't|won't|wasn't|without)\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|cannot|can't|isn't|aren't|don't|doesn't|won't|wasn't|without)\b", re.IGNORECASE
+)
 
 
 def agrees(one: str, other: str, *, vectors: tuple[Vector, Vector] | None = None) -> bool:

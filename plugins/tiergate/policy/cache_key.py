@@ -1,4 +1,4 @@
-"""What a request's answer depends on, as one key: everything in it has to be equal, and the text is matched by meaning."""
+"""What a request's answer depends on, as one key: all of it has to be equal, and the text is matched by meaning."""
 
 import hashlib
 import json

@@ -16,9 +16,7 @@ from tiergate.settings import SemanticCache
 DEFAULT_MIN_SIMILARITY = 0.92
 COMPLETE = frozenset({None, "stop"})
 
-_STORED_ANYWAY = frozenset(
-    {Reason.CONTROL_REFRESH, Reason.BUDGET_EXCEEDED, Reason.QUEUE_FULL, Reason.STAGE_FAILED}
-)
+_STORED_ANYWAY = frozenset({Reason.CONTROL_REFRESH, Reason.BUDGET_EXCEEDED, Reason.QUEUE_FULL, Reason.STAGE_FAILED})
 """A look-up that was left out or failed says nothing against the answer."""
 
 _INCOMPLETE: Mapping[str, Reason] = {
@@ -150,7 +148,9 @@ def _unlike(neighbour: Neighbour, settings: SemanticCache, verdict: PairVerdict)
     return None if served else Reason.ABOVE_MAX_ERROR
 
 
-def decide_store(cache: CacheDecision, gate: GateDecision, answer: Answer, request: Request, settings: SemanticCache) -> Reason:
+def decide_store(
+    cache: CacheDecision, gate: GateDecision, answer: Answer, request: Request, settings: SemanticCache
+) -> Reason:
     """Decide whether an answer may be served to others: only what is complete and the gate trusts.
 
     After an escalation the confidence of the answer that the client got counts. With the gate disabled

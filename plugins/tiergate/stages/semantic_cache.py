@@ -228,7 +228,7 @@ class SemanticCache:
 
         async def store() -> Reason:
             unit = await self._vector(vector, ticket.key).get()
-            entry = replace(fresh, vector=unit, confirmed_by=await self._confirmations(request, fresh))
+            entry = replace(fresh, vector=unit, confirmed_by=await self._confirmations(fresh))
             await self.store.store(entry)
             if self.grey_zone is not None:
                 self.grey_zone.renew(entry.entry_id)
@@ -267,7 +267,7 @@ class SemanticCache:
             confirmed_by=(request.caller,) if request.caller else (),
         )
 
-    async def _confirmations(self, request: Request, fresh: StoredAnswer) -> tuple[str, ...]:
+    async def _confirmations(self, fresh: StoredAnswer) -> tuple[str, ...]:
         """Who has had the same answer to exactly this question, this caller included."""
         if self.settings.scope not in SHARED_SCOPES:
             return fresh.confirmed_by

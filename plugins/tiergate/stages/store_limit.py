@@ -22,7 +22,12 @@ class StoreLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: str, similarity: float | None) -> bool:
-        """Tell whether a caller may store an answer whose nearest neighbour has this similarity; None: there is none."""
+        """Tell whether a caller may store an answer.
+
+        Args:
+            caller: Hashed caller.
+            similarity: Cosine to the nearest entry of another prompt; None without one.
+        """
         if similarity is None or similarity < self._settings.near_similarity:
             return True
         now, burst = self._clock.monotonic(), float(self._settings.per_minute)
