@@ -82,11 +82,10 @@ def test_an_answer_stored_whole_is_served_as_a_stream_and_the_other_way_round(ga
     assert outcome == "hit"
     assert "".join(c["delta"].get("content") or "" for chunk in chunks for c in chunk["choices"]) == whole
 
-    _, chunks = stream(gateway, "How many holes does a recorder have?")
+    _, chunks = stream(gateway, "How many rings are on the Olympic flag?")
     text = "".join(c["delta"].get("content") or "" for chunk in chunks for c in chunk["choices"])
     for _ in range(20):
-        response, answer = ask(gateway, "How many holes does a recorder have?")
-        print(gateway.record(response.headers["x-tiergate-decision-id"])["cache"], answer)
+        response, answer = ask(gateway, "How many rings are on the Olympic flag?")
         if response.headers["x-tiergate-cache"] == "hit":
             break
     assert response.headers["x-tiergate-cache"] == "hit"

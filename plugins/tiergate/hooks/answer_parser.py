@@ -56,6 +56,14 @@ def strip_logprobs(response: Any) -> None:
                 delattr(choice, "logprobs")
 
 
+def strip_provider_fields(chunk: Any) -> None:
+    """Remove what LiteLLM leaves in a chunk of a stored answer beside the fields it copied onto the chunk."""
+    for choice in getattr(chunk, "choices", None) or ():
+        delta = getattr(choice, "delta", None)
+        if getattr(delta, "provider_specific_fields", None) is not None:
+            delattr(delta, "provider_specific_fields")
+
+
 def parse_usage(response: Any) -> Usage | None:
     """Return the tokens of an answer, or None when it states none."""
     usage = getattr(response, "usage", None)

@@ -6,7 +6,7 @@ from typing import Any
 
 from litellm import stream_chunk_builder
 
-from tiergate.hooks.answer_parser import parse_answer, parse_logprobs, parse_usage, strip_logprobs
+from tiergate.hooks.answer_parser import parse_answer, parse_logprobs, parse_usage, strip_logprobs, strip_provider_fields
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.post_call import keep_answer
@@ -34,6 +34,8 @@ async def watch_stream(pipeline: Pipeline, data: dict[str, Any], stream: AsyncIt
                 chunks.append(chunk.model_copy(deep=True))
                 if not entry.request.logprobs_asked:
                     strip_logprobs(chunk)
+                if entry.served is not None:
+                    strip_provider_fields(chunk)
             yield chunk
         complete = True
     except Exception:

@@ -36,13 +36,14 @@ class PairJudge:
         if not (self.embedder.covers(prompt) and self.embedder.covers(other.prompt)):
             return PairVerdict(covered=False)
         one, two = profile_of(prompt), profile_of(other.prompt)
-        languages = {"language": language_of(one), "neighbour_language": language_of(two)}
+        spoken, stored = language_of(one), language_of(two)
         if self.max_error is None or self.model is None or conversation:
-            return PairVerdict(**languages)
+            return PairVerdict(language=spoken, neighbour_language=stored)
         cut = self.model.cut_for(self.max_error)
         score = self.model.score(one, two, vector, other.vector)
         return PairVerdict(
-            **languages,
+            language=spoken,
+            neighbour_language=stored,
             probability=probability(score),
             min_probability=None if cut is None or cut.min_score is None else probability(cut.min_score),
             error_bound=None if cut is None else cut.max_error,

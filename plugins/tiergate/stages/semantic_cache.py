@@ -26,6 +26,9 @@ STORE_BUDGET_MS = 2_000.0
 
 _JITTER_DIGITS = 8
 _MAX_CONFIRMATIONS = 64
+_SHARED_IN_FLIGHT = frozenset({Reason.STORED, Reason.NOT_TRUSTED, Reason.TOO_LONG, Reason.STORE_LIMIT})
+"""Complete answers. Who asked the same at the same moment gets what the leader's own client got, stored or not."""
+
 _NO_VECTOR: Vector = np.zeros(0, dtype=np.float32)
 _NO_VECTOR.setflags(write=False)
 
@@ -221,10 +224,13 @@ class SemanticCache:
         caller = request.caller or request.tenant or ""
         if reason is Reason.STORED and self.limit is not None and not self.limit.take(caller, near):
             reason = Reason.STORE_LIMIT
-        if reason is not Reason.STORED:
+        if reason not in _SHARED_IN_FLIGHT:
             self.release(ticket)
             return reason
         fresh = self._entry(request, ticket.key, candidate, gate)
+        if reason is not Reason.STORED:
+            self._land(ticket, fresh, keep=False)
+            return reason
 
         async def store() -> Reason:
             unit = await self._vector(vector, ticket.key).get()
@@ -240,13 +246,16 @@ class SemanticCache:
                 "semantic_cache", store(), budget_ms=STORE_BUDGET_MS, otherwise=lambda _reason, _: Reason.STORE_FAILED
             )
         finally:
-            if ticket.flight is not None and self.flights is not None:
-                self.flights.land(ticket.flight, fresh, keep=True)
+            self._land(ticket, fresh, keep=True)
 
     def release(self, ticket: Ticket | None) -> None:
         """Let those who wait go on alone: the request ended without an answer to share."""
-        if ticket is not None and ticket.flight is not None and self.flights is not None:
-            self.flights.land(ticket.flight, None)
+        if ticket is not None:
+            self._land(ticket, None, keep=False)
+
+    def _land(self, ticket: Ticket, answer: StoredAnswer | None, *, keep: bool) -> None:
+        if ticket.flight is not None and self.flights is not None:
+            self.flights.land(ticket.flight, answer, keep=keep)
 
     def _entry(self, request: Request, key: CacheKey, candidate: Candidate, gate: GateDecision) -> StoredAnswer:
         now = self.clock.now()
@@ -305,5 +314,5 @@ class SemanticCache:
 
 def text_of(body: Mapping[str, Any]) -> str:
     """Return the text of a stored chat completion; empty when it has none."""
-    choices = body.get("choices") or ({},)
+    choices: Any = body.get("choices") or ({},)
     return str((choices[0].get("message") or {}).get("content") or "")
