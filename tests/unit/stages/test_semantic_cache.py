@@ -221,7 +221,6 @@ async def test_a_slice_that_serves_too_many_wrong_hits_closes_and_opens_again(ma
         bench.grey_zone.add_label("t", 0.97, same=False)
     assert bench.grey_zone.slices()[0].closed
     await bench.ask(CAPITAL, "Lisbon is the capital of Portugal.")
-    bench.grey_zone.add_label("t", 0.92, same=False)
     for _ in range(13):
         bench.grey_zone.add_label("t", 0.97, same=True)
     assert bench.grey_zone.slices()[0].closed, "13 good ones do not prove 20 %"
