@@ -6,7 +6,7 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck bench classifier encoder clean
+.PHONY: help run test test-proxy test-classifier test-slow lint typecheck docs bench classifier encoder
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -49,7 +49,31 @@ lint: $(VENV)/.dev ## ruff and import-linter
 typecheck: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
 
+docs: $(VENV)/.dev ## Write the generated reference pages and the schema of policy.yaml
+	$(BIN)/python docs/generate.py
+
+# One run, so that there is one closing line; then the gate on the two packages that must be covered whole.
+test: $(VENV)/.dev lint typecheck ## lint, typecheck and every test under a minute, with the coverage gate
+	$(BIN)/pytest -m "not slow" --cov=tiergate --cov-report=
+	$(BIN)/coverage report --include='*/tiergate/policy/*,*/tiergate/telemetry/*' --skip-covered --fail-under=100
+
+test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
+	$(BIN)/pytest -m "proxy and not slow"
+
+test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-learn too
+	$(BIN)/pytest tests/classifier
+
+test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
+	$(BIN)/pytest -m slow
+
 # The date of the workload, so that the same workload gives the same bytes.
 classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
 	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent
+
+# Each script prints its table and writes benchmarks/results/NAME.json.
+bench: $(VENV)/.dev ## Run the benchmarks, then gather their results into benchmarks/results/README.md
+	for script in encoder decision_log cache_store overhead; do \
+	  if [ -f benchmarks/$$script.py ]; then $(BIN)/python benchmarks/$$script.py || exit 1; fi; \
+	done
+	$(BIN)/python benchmarks/results_table.py

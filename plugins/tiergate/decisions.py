@@ -116,6 +116,7 @@ class CacheDecision:
         store_reason: What became of the new answer: stored, or why not; None when there was none.
         agreed: Whether a re-asked answer says the same as the stored one; None when it was not re-asked.
         waited_ms: How long the request waited for the same question of another; None when it did not.
+        error: Class of the error when the stage failed.
     """
 
     outcome: CacheOutcome
@@ -128,6 +129,7 @@ class CacheDecision:
     store_reason: Reason | None = None
     agreed: bool | None = None
     waited_ms: float | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,7 @@ class RouteDecision:
         domain_score: P(domain).
         classifier: Kind of classifier that scored ("embedded", "vllm").
         artifact_digest: Digest of the classifier artifact.
+        error: Class of the error when the stage failed.
     """
 
     outcome: RouteOutcome
@@ -155,6 +158,7 @@ class RouteDecision:
     domain_score: float | None = None
     classifier: str | None = None
     artifact_digest: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +175,7 @@ class GateDecision:
         trust_from: The upper cut in force.
         escalate_to: Name of the tier to ask next; None unless the answer is too weak.
         verifier: Kind of verifier that was asked; None when none was.
+        error: Class of the error when the escalation failed.
     """
 
     outcome: GateOutcome
@@ -182,3 +187,4 @@ class GateDecision:
     trust_from: float | None = None
     escalate_to: str | None = None
     verifier: str | None = None
+    error: str | None = None

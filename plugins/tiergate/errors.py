@@ -5,6 +5,7 @@ TiergateError
 │   ├── PolicyError         policy.yaml is wrong, alone or against config.yaml
 │   └── ArtifactError       a classifier or encoder folder is missing, torn or of another kind
 ├── ControlRefusedError     a client asked for a control that policy does not allow (403)
+│   └── ControlValueError   a control has a value that it cannot have (400)
 └── ServingError            trouble while serving; the request goes on (fail open)
     ├── StageTimeoutError   a stage ran past its budget
     ├── QueueFullError      the inference queue is full
@@ -54,6 +55,16 @@ class ControlRefusedError(TiergateError):
         super().__init__(
             f"the request control metadata.tiergate.{control} is not allowed for this caller; "
             f"add it to `controls` in policy.yaml or leave it out"
+        )
+
+
+class ControlValueError(ControlRefusedError):
+    """A request control has a value that it cannot have."""
+
+    def __init__(self, control: str, wanted: str) -> None:
+        self.control = control
+        TiergateError.__init__(
+            self, f"the request control metadata.tiergate{control and '.'}{control} must be {wanted}"
         )
 
 

@@ -5,11 +5,8 @@ import atexit
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from tiergate.adapters.decision_log import SqlDecisionLog, open_decision_log
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
@@ -17,13 +14,13 @@ from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
-from tiergate.artifact import Artifact, builtin_artifact_path, load_artifact
+from tiergate.artifact import Artifact
 from tiergate.cache_parts import build_board, build_cipher, build_semantic_cache, build_store, find_pair_model
-from tiergate.errors import PolicyError
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.pack_check import Pack, load_pack
 from tiergate.ports import Embedder
-from tiergate.settings import Encoder, Policy, check_model_groups, load_policy
+from tiergate.settings import Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
@@ -35,9 +32,6 @@ from tiergate.telemetry.record import DecisionRecord
 from tiergate.telemetry.spans import DecisionTracer
 
 Listener = Callable[[DecisionRecord, Any], None]
-
-CACHE_PROVIDER_PREFIX = "tiergate/"
-"""`litellm_params.model` of the cache's model group begins with this."""
 
 PIPELINE = (SemanticCache, IntentRouter, ConfidenceGate, DecisionRecorder)
 """The stages, in their order."""
@@ -53,87 +47,6 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds that never go back."""
         return time.perf_counter()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pack:
-    """A policy checked against its config.yaml, with the artifact it names."""
-
-    policy: Policy
-    artifact: Artifact
-    cache_group: str | None
-
-
-def load_pack(policy_path: Path, config_path: Path | None) -> Pack:
-    """Read policy, config and artifact and check them against each other.
-
-    Args:
-        policy_path: policy.yaml.
-        config_path: LiteLLM's config.yaml; None when unknown, then model groups are not checked.
-
-    Raises:
-        ConfigurationError: Names file, key and fix.
-    """
-    policy = load_policy(policy_path)
-    cache_group = None
-    if config_path is not None:
-        groups = load_model_groups(config_path)
-        check_model_groups(policy, frozenset(groups), policy_path=policy_path, config_path=config_path)
-        cache_group = next((name for name, model in groups.items() if model.startswith(CACHE_PROVIDER_PREFIX)), None)
-        if policy.semantic_cache.enabled and cache_group is None:
-            raise PolicyError(
-                config_path,
-                "model_list",
-                "has no model group for stored answers, and policy.yaml enables semantic_cache",
-                "add `model_name: tier-cache` with `litellm_params: {model: tiergate/cache}`, and custom_provider_map",
-            )
-    source = policy.intent_router.classifier.artifact
-    artifact = load_artifact(builtin_artifact_path() if source == "builtin" else Path(source))
-    _check_artifact(policy, artifact, policy_path)
-    return Pack(policy=policy, artifact=artifact, cache_group=cache_group)
-
-
-def load_model_groups(config_path: Path) -> dict[str, str]:
-    """Return the model groups of a LiteLLM config and its includes: name -> model of its first deployment.
-
-    Raises:
-        PolicyError: The file cannot be read or is not a LiteLLM config.
-    """
-    try:
-        raw = yaml.safe_load(config_path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise PolicyError(config_path, "", f"cannot be read ({exc})", "correct the file or its path") from exc
-    if not isinstance(raw, dict):
-        raise PolicyError(config_path, "", "is not a mapping of keys", "start from `tiergate init`")
-    groups: dict[str, str] = {}
-    for place, item in enumerate(raw.get("model_list") or ()):
-        if not isinstance(item, dict) or not isinstance(item.get("model_name"), str):
-            raise PolicyError(config_path, f"model_list[{place}]", "has no model_name", "add `model_name:`")
-        groups.setdefault(item["model_name"], str((item.get("litellm_params") or {}).get("model", "")))
-    for name in raw.get("include") or ():
-        for group, model in load_model_groups(config_path.parent / str(name)).items():
-            groups.setdefault(group, model)
-    return groups
-
-
-def _check_artifact(policy: Policy, artifact: Artifact, policy_path: Path) -> None:
-    known = ", ".join(artifact.domains)
-    for domain in policy.domains:
-        if domain not in artifact.domains:
-            raise PolicyError(
-                policy_path,
-                f"domains.{domain}",
-                f"the classifier artifact does not know the domain {domain!r}",
-                f"use one of: {known}; or train an artifact with that domain",
-            )
-    for place, tier in enumerate(policy.tiers):
-        if tier.name not in artifact.tiers:
-            raise PolicyError(
-                policy_path,
-                f"tiers[{place}].name",
-                f"the classifier artifact does not know the tier {tier.name!r}",
-                f"use one of: {', '.join(artifact.tiers)}; or train an artifact with that tier",
-            )
 
 
 class Runtime:

@@ -2,15 +2,15 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tiergate.errors import PolicyError
+from tiergate.yaml_file import load_mapping
 
 ENVIRONMENT_PREFIX = "os.environ/"
 CONTROLS = ("cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id")
@@ -161,6 +161,7 @@ class ConfidenceGate(Section):
     trust_from: Share = 0.85
     verifier: Verifier | None = None
     max_escalations: int = Field(default=1, ge=0, le=5)
+    top_logprobs: int = Field(default=0, ge=0, le=20)
     stream: StreamGate = StreamGate()
     escalation_budget_ms: Milliseconds = 60_000
 
@@ -253,14 +254,12 @@ class Policy(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        names = self.tier_names
-        if self.baseline_tier is not None and self.baseline_tier not in names:
-            raise ValueError(f"baseline_tier {self.baseline_tier!r} is no tier; use one of {', '.join(names)}")
+        known = f"use one of: {', '.join(self.tier_names)}"
+        if self.baseline_tier is not None and self.baseline_tier not in self.tier_names:
+            raise _at_key("baseline_tier", f"{self.baseline_tier!r} is no tier", known)
         for domain, override in self.domains.items():
-            if override.start_tier is not None and override.start_tier not in names:
-                raise ValueError(
-                    f"domains.{domain}.start_tier {override.start_tier!r} is no tier; use one of {', '.join(names)}"
-                )
+            if override.start_tier is not None and override.start_tier not in self.tier_names:
+                raise _at_key(f"domains.{domain}.start_tier", f"{override.start_tier!r} is no tier", known)
         return self
 
     @property
@@ -298,24 +297,36 @@ def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> Policy:
     Raises:
         PolicyError: The file is missing, no YAML, or breaks the schema. Names file, key and fix.
     """
+    policy, errors = read_policy(path, environ)
+    if policy is None:
+        raise errors[0]
+    return policy
+
+
+def read_policy(path: Path, environ: Mapping[str, str] | None = None) -> tuple[Policy | None, tuple[PolicyError, ...]]:
+    """Read and validate a policy file, and return every error instead of the first.
+
+    Args:
+        path: The YAML file.
+        environ: As for `load_policy`.
+    """
     environ = os.environ if environ is None else environ
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise PolicyError(
-            path, "", f"cannot be read ({exc.strerror})", "create it, or set TIERGATE_POLICY to its path"
-        ) from exc
-    except UnicodeDecodeError as exc:
-        raise PolicyError(path, "", "is not UTF-8 text", "save it as UTF-8") from exc
-    except yaml.YAMLError as exc:
-        raise PolicyError(path, "", f"is not valid YAML ({_one_line(exc)})", "correct the YAML at that place") from exc
-    if not isinstance(raw, dict):
-        raise PolicyError(path, "", "is not a mapping of keys", "start from `tiergate init` or the example policy.yaml")
-    resolved = _resolve_environment(raw, path, "", environ)
+        raw = load_mapping(
+            path,
+            absent_fix="create it, or set TIERGATE_POLICY to its path",
+            empty_fix="start from `tiergate init` or the example policy.yaml",
+        )
+    except PolicyError as exc:
+        return None, (exc,)
+    unset: list[PolicyError] = []
+    resolved = _resolve_environment(raw, path, "", environ, unset)
+    if unset:
+        return None, tuple(unset)
     try:
-        return Policy.model_validate(resolved)
+        return Policy.model_validate(resolved), ()
     except ValidationError as exc:
-        raise _policy_error(path, exc) from exc
+        return None, tuple(_policy_error(path, details) for details in exc.errors())
 
 
 def check_model_groups(policy: Policy, model_groups: frozenset[str], *, policy_path: Path, config_path: Path) -> None:
@@ -324,31 +335,33 @@ def check_model_groups(policy: Policy, model_groups: frozenset[str], *, policy_p
     Raises:
         PolicyError: A tier, a verifier or an entry model names no model group.
     """
-    known = ", ".join(sorted(model_groups)) or "none"
+    for missing in find_missing_groups(policy, model_groups, policy_path=policy_path, config_path=config_path):
+        raise missing
+
+
+def find_missing_groups(
+    policy: Policy, model_groups: frozenset[str], *, policy_path: Path, config_path: Path
+) -> list[PolicyError]:
+    """Return an error for every tier, verifier and entry model that names no model group."""
+    known = f"use one of: {', '.join(sorted(model_groups)) or 'none'}"
+    missing = []
     for place, tier in enumerate(policy.tiers):
         if tier.model_group not in model_groups:
-            raise PolicyError(
-                policy_path,
-                f"tiers[{place}].model_group",
-                f"tier {tier.name!r} names the model group {tier.model_group!r}, which {config_path} does not have",
-                f"add `model_name: {tier.model_group}` to model_list, or use one of: {known}",
+            problem = (
+                f"tier {tier.name!r} names the model group {tier.model_group!r}, which {config_path} does not have"
             )
+            fix = f"add `model_name: {tier.model_group}` to model_list, or {known}"
+            missing.append(PolicyError(policy_path, f"tiers[{place}].model_group", problem, fix))
     verifier = policy.confidence_gate.verifier
     if verifier is not None and verifier.model_group not in model_groups:
-        raise PolicyError(
-            policy_path,
-            "confidence_gate.verifier.model_group",
-            f"the model group {verifier.model_group!r} is not in {config_path}",
-            f"use one of: {known}",
-        )
+        problem = f"the model group {verifier.model_group!r} is not in {config_path}"
+        missing.append(PolicyError(policy_path, "confidence_gate.verifier.model_group", problem, known))
     for place, entry in enumerate(policy.entry_models):
         if entry not in model_groups:
-            raise PolicyError(
-                policy_path,
-                f"entry_models[{place}]",
-                f"{entry!r} is no model group of {config_path}, so a request could not go on without tiergate",
-                f"add a model_list entry `model_name: {entry}` that points where requests should go by default",
-            )
+            problem = f"{entry!r} is no model group of {config_path}, so a request could not go on without tiergate"
+            fix = f"add a model_list entry `model_name: {entry}` that points where requests should go by default"
+            missing.append(PolicyError(policy_path, f"entry_models[{place}]", problem, fix))
+    return missing
 
 
 def write_policy_schema() -> str:
@@ -356,29 +369,34 @@ def write_policy_schema() -> str:
     return json.dumps(Policy.model_json_schema(), indent=2, sort_keys=True) + "\n"
 
 
-def _resolve_environment(value: Any, path: Path, key: str, environ: Mapping[str, str]) -> Any:
-    """Replace `os.environ/NAME` by the variable's value, everywhere in the document."""
+def _at_key(key: str, problem: str, fix: str) -> PydanticCustomError:
+    """Return an error of a whole-document check that names its key."""
+    return PydanticCustomError("at_key", "{problem}", {"key": key, "problem": problem, "fix": fix})
+
+
+def _resolve_environment(value: Any, path: Path, key: str, environ: Mapping[str, str], unset: list[PolicyError]) -> Any:
+    """Replace `os.environ/NAME` by the variable's value, everywhere in the document; note the unset ones."""
     if isinstance(value, dict):
-        return {k: _resolve_environment(v, path, f"{key}.{k}" if key else str(k), environ) for k, v in value.items()}
+        return {
+            k: _resolve_environment(v, path, f"{key}.{k}" if key else str(k), environ, unset) for k, v in value.items()
+        }
     if isinstance(value, list):
-        return [_resolve_environment(v, path, f"{key}[{i}]", environ) for i, v in enumerate(value)]
+        return [_resolve_environment(v, path, f"{key}[{i}]", environ, unset) for i, v in enumerate(value)]
     if isinstance(value, str) and value.startswith(ENVIRONMENT_PREFIX):
         name = value.removeprefix(ENVIRONMENT_PREFIX)
         if name not in environ:
-            raise PolicyError(
-                path,
-                key,
-                f"the environment variable {name} is not set",
-                f"set {name}, or write the value here",
-            )
+            fix = f"set {name}, or write the value here"
+            unset.append(PolicyError(path, key, f"the environment variable {name} is not set", fix))
+            return value
         return environ[name]
     return value
 
 
-def _policy_error(path: Path, exc: ValidationError) -> PolicyError:
-    """Turn pydantic's first error into ours."""
-    error = exc.errors()[0]
+def _policy_error(path: Path, error: ErrorDetails) -> PolicyError:
+    """Turn one of pydantic's errors into ours."""
     key = _dotted(error["loc"])
+    if error["type"] == "at_key":
+        return PolicyError(path, error["ctx"]["key"], error["ctx"]["problem"], error["ctx"]["fix"])
     if error["type"] == "extra_forbidden":
         return PolicyError(
             path,
@@ -404,7 +422,3 @@ def _dotted(loc: tuple[int | str, ...]) -> str:
         elif part not in {"edge", "server", "embedded", "vllm"}:
             text += f".{part}" if text else part
     return text
-
-
-def _one_line(exc: Exception) -> str:
-    return re.sub(r"\s+", " ", str(exc)).strip()

@@ -82,7 +82,7 @@ def write_pack(
     """Copy the quickstart pack with changes, the payload log and custom keys; return its config.yaml."""
     pack = folder / "pack"
     shutil.copytree(locate_pack("quickstart"), pack)
-    for name in ("payload_log.py", "keys.py"):
+    for name in ("payload_log.py", "keys.py", "broken_encoder.py"):
         shutil.copy(HERE / "callbacks" / name, pack / name)
     _change(pack / "config.yaml", _add_test_callbacks)
     _change(pack / "policy.yaml", _be_patient)

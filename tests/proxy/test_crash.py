@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import uuid
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ ROUNDS = 3
 
 def test_sigkill_loses_no_stored_answer_and_no_answered_row(start_gateway: Any) -> None:
     answered: dict[str, str] = {}
-    environ = {"LITELLM_MASTER_KEY": "sk-the-same-in-every-round-4711"}
+    environ = {"LITELLM_MASTER_KEY": f"sk-{uuid.uuid4()}"}
     for crash in range(ROUNDS):
         with start_gateway(environ=environ) as gateway:
             if crash == 0:

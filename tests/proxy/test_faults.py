@@ -31,34 +31,27 @@ def test_a_cache_folder_that_goes_away_is_recorded_and_stops_nothing(start_gatew
         assert record["route"]["tier"] == "simple"
 
 
-def embeddings_over_http(policy: dict[str, Any]) -> None:
-    policy["encoder"] = {
-        "kind": "openai", "base_url": "os.environ/STANDIN_OPENAI_BASE", "model": "embedding-small", "dimensions": 384,
-    }  # fmt: skip
-
-
-def with_domains(policy: dict[str, Any]) -> None:
-    embeddings_over_http(policy)
-
-
 def without_domains(policy: dict[str, Any]) -> None:
-    embeddings_over_http(policy)
     policy["domains"] = {}
 
 
+def breakable_encoder(config: dict[str, Any]) -> None:
+    config["litellm_settings"]["callbacks"].append("broken_encoder.broken_encoder")
+
+
 @pytest.mark.parametrize(
-    ("policy", "reason", "tier"),
-    [(with_domains, "domain_unknown", "frontier"), (without_domains, "stage_failed", None)],
+    ("policy", "reason", "tier"), [(None, "domain_unknown", "frontier"), (without_domains, "stage_failed", None)]
 )
-def test_an_encoder_that_fails_stops_nothing(start_gateway: Any, policy: Any, reason: str, tier: str | None) -> None:
-    with start_gateway(policy=policy) as gateway:
-        gateway.first.order("fault", model="embedding*", fault="status_500", times=None)
+def test_an_encoder_that_raises_stops_nothing(start_gateway: Any, policy: Any, reason: str, tier: str | None) -> None:
+    with start_gateway(policy=policy, config=breakable_encoder) as gateway:
+        (gateway.proxy.folder / "encoder-is-broken").touch()
         headers, record = ask_and_read(gateway, PROMPT)
         assert headers["cache"] == "skipped"
         assert record["cache"]["reason"] == "stage_failed"
         assert record["route"]["reason"] == reason
         assert record["route"]["tier"] == tier
-        assert "EmbedderError" in gateway.proxy.output()
+        (gateway.proxy.folder / "encoder-is-broken").unlink()
+        assert ask_and_read(gateway, PROMPT)[1]["route"]["reason"] == "score_meets_quality"
 
 
 def test_an_artifact_deleted_while_it_serves_changes_nothing(start_gateway: Any, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tenants never see each other's answers; nothing a client writes opens the cache."""
 
+import concurrent.futures
 from typing import Any
 
 import pytest
@@ -75,8 +76,6 @@ def test_the_caches_model_group_is_no_fallback_of_the_clients_choice(gateway: An
 
 
 def test_a_call_id_in_flight_cannot_be_taken_over(gateway: Any) -> None:
-    import concurrent.futures
-
     gateway.first.order("latency", first_byte={"kind": "constant", "ms": 300})
 
     def ask(key: str, prompt: str) -> tuple[str, str]:

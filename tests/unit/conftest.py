@@ -1,10 +1,13 @@
-"""Unit tests see every error that production would swallow."""
+"""Unit tests see every error that production would swallow, and no network."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tiergate.testing import errors_raised
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else the import of LiteLLM asks the network for prices
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """LiteLLM's Router and price map: asking a model group, its price, and what its models can do."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,9 @@ HOST_KEYS = frozenset({"model", "metadata", "litellm_logging_obj", "litellm_call
 """What a second call must not inherit from the first."""
 
 
+PRICE_AGE_S = 60.0
+
+
 class LiteLLMModels:
     """Model groups of the running proxy.
 
@@ -24,10 +28,21 @@ class LiteLLMModels:
 
     def __init__(self, router: Callable[[], Any]) -> None:
         self._router = router
+        self._prices: dict[str, tuple[float, Price | None]] = {}
         self._supports_logprobs = lru_cache(maxsize=1024)(_supports_logprobs)
 
     def price(self, model_group: str) -> Price | None:
-        """Return the price of the group's first deployment that has one, in USD per token."""
+        """Return the price of the group's first deployment that has one, in USD per token.
+
+        LiteLLM takes a fifth of a millisecond to tell, so an answer is kept for a minute.
+        """
+        now = time.monotonic()
+        kept = self._prices.get(model_group)
+        if kept is None or now - kept[0] > PRICE_AGE_S:
+            kept = self._prices[model_group] = (now, self._look_up_price(model_group))
+        return kept[1]
+
+    def _look_up_price(self, model_group: str) -> Price | None:
         router = self._router()
         for deployment in (router.get_model_list(model_name=model_group) if router is not None else None) or ():
             price = _price(router, deployment, model_group)

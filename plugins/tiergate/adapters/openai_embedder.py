@@ -14,6 +14,11 @@ _WINDOW_CHARACTERS = 500
 """No encoder in use reads fewer tokens than this; a character is at most one token in almost every vocabulary."""
 
 
+def digest_openai_encoder(base_url: str, model: str, dimensions: int) -> str:
+    """Return the SHA-256 over address, model and dimensions: the weights behind them cannot be seen."""
+    return hashlib.sha256(f"{base_url.rstrip('/')}/embeddings\n{model}\n{dimensions}".encode()).hexdigest()
+
+
 class OpenAIEmbedder:
     """Embeds text over HTTP (port `Embedder`).
 
@@ -36,6 +41,7 @@ class OpenAIEmbedder:
         api_key: str | None = None,
         budget_ms: float = 500.0,
     ) -> None:
+        self._base_url = base_url
         self._url = f"{base_url.rstrip('/')}/embeddings"
         self._model = model
         self._dimensions = dimensions
@@ -51,7 +57,7 @@ class OpenAIEmbedder:
     @property
     def digest(self) -> str:
         """SHA-256 over address, model and dimensions: the weights behind them cannot be seen."""
-        return hashlib.sha256(f"{self._url}\n{self._model}\n{self._dimensions}".encode()).hexdigest()
+        return digest_openai_encoder(self._base_url, self._model, self._dimensions)
 
     def covers(self, text: str) -> bool:
         """Tell whether a text surely fits into the window of a hosted encoder, at most one token per character."""

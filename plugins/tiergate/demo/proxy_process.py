@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from tiergate.demo.background import BackgroundProvider
 from tiergate.errors import TiergateError
 
 START_S = 90.0
+STOP_S = 15.0
+GROUP_STOP_S = 5.0
 
 
 class ProcessError(TiergateError):
@@ -153,14 +155,28 @@ def _running(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process group: SIGTERM, then SIGKILL."""
+    """End the process, then wait for the rest of its group: the answer store's process writes until it ends.
+
+    SIGTERM goes to the process alone, which ends its own children; SIGKILL goes to whatever is left.
+    """
     if process.poll() is None:
         process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=STOP_S)
+    deadline = time.monotonic() + GROUP_STOP_S
+    while _group_lives(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -37,9 +37,10 @@ def parse_logprobs(logprobs: Any) -> tuple[TokenLogprob, ...]:
     for token in tokens if isinstance(tokens, Sequence) else ():
         logprob = _get(token, "logprob")
         if isinstance(logprob, int | float):
+            others = _get(token, "top_logprobs")
             top = tuple(
                 float(value)
-                for value in (_get(other, "logprob") for other in _get(token, "top_logprobs") or ())
+                for value in (_get(other, "logprob") for other in (others if isinstance(others, Sequence) else ()))
                 if isinstance(value, int | float)
             )
             parsed.append(TokenLogprob(token=str(_get(token, "token") or ""), logprob=float(logprob), top=top))

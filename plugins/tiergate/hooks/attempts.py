@@ -6,8 +6,6 @@ from typing import Any
 from tiergate.exchange import Call
 from tiergate.hooks.pipeline import Pipeline
 
-TOP_LOGPROBS = 5
-
 
 def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any] | None:
     """Note when an attempt begins and ask for log-probabilities where this very model gives them.
@@ -27,7 +25,8 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any]
         return None
     if not pipeline.catalogue.supports_logprobs(str(kwargs.get("model", ""))):
         return None
-    return {**kwargs, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    top = pipeline.policy.confidence_gate.top_logprobs
+    return {**kwargs, "logprobs": True, **({"top_logprobs": top} if top else {})}
 
 
 def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], exception: Exception) -> None:
@@ -37,12 +36,13 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
     if entry is None or not isinstance(call_id, str):
         return
     started = entry.attempts.get(call_id, entry.started)
-    metadata = request_data.get("metadata") or {}
+    metadata = request_data.get("metadata")
+    group = metadata.get("model_group") if isinstance(metadata, Mapping) else None
     tier = entry.call_tiers.get(call_id, entry.tier)
     entry.calls.append(
         Call(
             tier=tier,
-            model_group=str(metadata.get("model_group") or request_data.get("model") or ""),
+            model_group=str(group or request_data.get("model") or ""),
             model=str(request_data.get("model") or "") or None,
             provider=str(request_data.get("custom_llm_provider") or "") or None,
             start_ms=entry.since_start_ms(started),

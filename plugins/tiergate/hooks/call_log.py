@@ -5,7 +5,6 @@ from typing import Any
 
 from tiergate.exchange import Call
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.stream import finish_stream
 
 
 def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
@@ -33,5 +32,4 @@ def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
                 ms=max(0.0, 1000 * (float(payload.get("endTime") or 0.0) - entry.started_at) - start_ms),
             )
         )
-    entry.call_logged = True
-    finish_stream(pipeline, entry)
+    entry.call_logged.set()

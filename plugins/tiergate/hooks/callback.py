@@ -4,6 +4,7 @@ LiteLLM looks for hooks in the class itself, not in its bases, so they all stand
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
@@ -52,8 +53,10 @@ class TiergateCallback(CustomLogger):
     async def async_post_call_streaming_iterator_hook(
         self, user_api_key_dict: Any, response: Any, request_data: Any
     ) -> AsyncGenerator[Any, None]:
-        async for chunk in watch_stream(self._pipeline(), request_data, response):
-            yield chunk
+        # Closed here and not by the garbage collector: a disconnect ends its record at once.
+        async with aclosing(watch_stream(self._pipeline(), request_data, response)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     @override
     async def async_post_call_failure_hook(

@@ -17,11 +17,14 @@ def parse_conversation(data: Mapping[str, Any]) -> dict[str, Any]:
         data: LiteLLM's request data.
     """
     sent = data.get("messages")
-    messages = [message for message in sent if isinstance(message, dict)] if isinstance(sent, list) else []
-    earlier = [message for message in messages[:-1] if message.get("role") not in _SYSTEM]
+    messages = sent if isinstance(sent, list) else []
+    asked = next((each for each in reversed(messages) if isinstance(each, dict) and each.get("role") == "user"), None)
+    place = next((place for place, each in enumerate(messages) if each is asked), len(messages))
+    turns = [each for each in messages[:place] if isinstance(each, dict) and each.get("role") not in _SYSTEM]
+    rest = [each for each in messages if not any(each is turn for turn in turns)]
     return {
-        "earlier": tuple((str(message.get("role")), content_text(message.get("content"))) for message in earlier),
-        "system_key": digest_context(data, [message for message in messages[:-1] if message.get("role") in _SYSTEM]),
+        "earlier": tuple((str(turn.get("role")), content_text(turn.get("content"))) for turn in turns),
+        "system_key": digest_context({**data, "messages": rest}, asked if asked is not None else {}),
         "tags": parse_tags(data.get("metadata")),
     }
 

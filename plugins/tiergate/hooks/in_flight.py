@@ -1,5 +1,6 @@
 """What is known of the requests between their first and their last hook."""
 
+import asyncio
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -46,8 +47,7 @@ class InFlight:
         usage: Tokens of the answer that the client gets.
         stage_start_ms: When each stage began, after the request's arrival.
         status: How the request ended.
-        stream_done: Whether the last chunk has left.
-        call_logged: Whether LiteLLM has told the cost of the streamed call.
+        call_logged: Set when LiteLLM has told the cost of the streamed call.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -72,8 +72,7 @@ class InFlight:
     usage: Usage | None = None
     stage_start_ms: dict[Stage, float] = field(default_factory=dict)
     status: DecisionStatus = DecisionStatus.OK
-    stream_done: bool = False
-    call_logged: bool = False
+    call_logged: asyncio.Event = field(default_factory=asyncio.Event)
     parent: Any = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
@@ -96,20 +95,19 @@ class InFlightRegistry:
 
     def __init__(self, *, max_entries: int = 10_000, max_age_s: float = 3600) -> None:
         self._entries: OrderedDict[str, InFlight] = OrderedDict()
+        self._aliases: dict[str, InFlight] = {}
         self._max_entries, self._max_age_s = max_entries, max_age_s
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, entry: InFlight) -> None:
-        """Keep an entry under its request's call id; the oldest goes when there are too many."""
+        """Keep an entry under its request's call id; `sweep` forgets the oldest when there are too many."""
         self._entries[entry.request.call_id] = entry
-        while len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
 
     def holds(self, call_id: Any) -> bool:
         """Tell whether a call id is in flight."""
-        return call_id in self._entries
+        return self._of(call_id) is not None
 
     def find(self, data: Mapping[str, Any]) -> InFlight | None:
         """Return the entry of a request by the data that LiteLLM hands to its hooks, or None.
@@ -120,7 +118,7 @@ class InFlightRegistry:
         call_id, host = data.get("litellm_call_id"), data.get("litellm_logging_obj")
         if host is not None:
             return self.get(call_id, host)
-        entry = self._entries.get(call_id) if isinstance(call_id, str) else None
+        entry = self._of(call_id)
         return entry if entry is not None and caller_of(data) == caller_of({"metadata": entry.metadata}) else None
 
     def get(self, call_id: Any, host: Any) -> InFlight | None:
@@ -129,33 +127,45 @@ class InFlightRegistry:
         The second call of an escalation has a logging object of its own, under a call id that only
         tiergate knows.
         """
-        entry = self._entries.get(call_id) if isinstance(call_id, str) else None
+        entry = self._of(call_id)
         if entry is None or (entry.host is not host and call_id not in entry.call_tiers):
             return None
         return entry
 
-    def alias(self, call_id: str, entry: InFlight) -> None:
-        """Let a second call of the same request be found under its own call id."""
-        self._entries[call_id] = entry
+    def alias(self, call_id: str, entry: InFlight, tier: str) -> None:
+        """Let a second call of the same request, to another tier, be found under its own call id.
+
+        An entry that was forgotten meanwhile gets no alias: nothing would remove it again.
+        """
+        entry.call_tiers[call_id] = tier
+        if self._entries.get(entry.request.call_id) is entry:
+            self._aliases[call_id] = entry
 
     def remove(self, entry: InFlight) -> None:
         """Forget an entry and its aliases."""
-        for call_id in [key for key in (entry.request.call_id, *entry.call_tiers) if self._entries.get(key) is entry]:
-            del self._entries[call_id]
+        if self._entries.get(entry.request.call_id) is entry:
+            del self._entries[entry.request.call_id]
+        for call_id in entry.call_tiers:
+            self._aliases.pop(call_id, None)
 
     def sweep(self, now: float) -> Iterator[InFlight]:
-        """Forget entries older than the age limit and yield each once, so that they can be recorded."""
-        seen: set[int] = set()
-        for call_id, entry in list(self._entries.items()):
-            if now - entry.started < self._max_age_s:
-                break
-            del self._entries[call_id]
-            if id(entry) not in seen:
-                seen.add(id(entry))
-                yield entry
+        """Forget the oldest entries, those too old or too many, and yield each so that it can be recorded."""
+        while self._entries:
+            oldest = next(iter(self._entries.values()))
+            if len(self._entries) <= self._max_entries and now - oldest.started < self._max_age_s:
+                return
+            self.remove(oldest)
+            yield oldest
+
+    def _of(self, call_id: Any) -> InFlight | None:
+        if not isinstance(call_id, str):
+            return None
+        return self._entries.get(call_id) or self._aliases.get(call_id)
 
 
 def caller_of(data: Mapping[str, Any]) -> Any:
     """Return the hash of the key that LiteLLM authenticated, from the metadata of a request or of a logged call."""
-    metadata = data.get("metadata") or (data.get("litellm_params") or {}).get("metadata") or {}
+    metadata = data.get("metadata") or (data.get("litellm_params") or {}).get("metadata")
+    if not isinstance(metadata, Mapping):
+        return None
     return metadata.get("user_api_key_hash") or metadata.get("user_api_key")

@@ -10,9 +10,9 @@ from tiergate.hooks.answer_parser import parse_answer, parse_call, parse_usage, 
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.request_parser import copy_containers
-from tiergate.policy.confidence_gate import decide_better
+from tiergate.policy.confidence_gate import ROUTER_PRIOR, decide_better
 from tiergate.policy.money import sum_cost
-from tiergate.stages.confidence_gate import escalation_failed
+from tiergate.stages.confidence_gate import Escalation, escalation_failed
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.semantic_cache import Candidate
 from tiergate.telemetry.names import Stage
@@ -26,11 +26,12 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
     final = None
     with suppressed("post_call"):
         final = await _judge_and_escalate(pipeline, entry, response)
+    served = response if final is None else final
     if not entry.request.logprobs_asked:
         with suppressed("post_call"):
-            strip_logprobs(final or response)
+            strip_logprobs(served)
     with suppressed("post_call"):
-        await keep_answer(pipeline, entry, final or response, parse_answer(final or response))
+        await keep_answer(pipeline, entry, served, parse_answer(served))
     return final
 
 
@@ -45,18 +46,20 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
         return None
     started = pipeline.clock.monotonic()
     kept, tier, escalations = response, entry.tier, 0
-    first = best = _judge(pipeline, entry, parse_answer(response), tier, escalations)
-    while best.outcome is GateOutcome.ESCALATED and best.escalate_to is not None:
-        tier, escalations = best.escalate_to, escalations + 1
-        stronger = await _ask(pipeline, entry, best, tier)
-        if stronger is None:
-            first = escalation_failed(first) if escalations == 1 else first
+    first = best = last = _judge(pipeline, entry, parse_answer(response), tier, escalations)
+    while last.outcome is GateOutcome.ESCALATED and last.escalate_to is not None:
+        tier, escalations = last.escalate_to, escalations + 1
+        asked = await _ask(pipeline, entry, last, tier)
+        if asked.response is None:
+            first = escalation_failed(first, asked.error) if escalations == 1 else replace(first, error=asked.error)
             break
-        judged = _judge(pipeline, entry, parse_answer(stronger), tier, escalations)
-        if not decide_better(best, judged):
-            break
-        kept, best, entry.tier, entry.usage = stronger, judged, tier, parse_usage(stronger)
-    entry.gate = replace(first, final_confidence=best.confidence)
+        last = _judge(pipeline, entry, parse_answer(asked.response), tier, escalations)
+        if decide_better(best, last):
+            kept, best, entry.tier, entry.usage = asked.response, last, tier, parse_usage(asked.response)
+    signals = dict(first.signals)
+    if ROUTER_PRIOR in best.signals:
+        signals[ROUTER_PRIOR] = best.signals[ROUTER_PRIOR]
+    entry.gate = replace(first, final_confidence=best.confidence, signals=signals)
     entry.add_stage(Stage.CONFIDENCE_GATE, started, pipeline.clock.monotonic())
     return None if kept is response else kept
 
@@ -65,21 +68,20 @@ def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str, escal
     return pipeline.confidence_gate.judge(entry.request, answer, entry.route, tier=tier, escalations=escalations)
 
 
-async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name: str) -> Any:
+async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name: str) -> Escalation:
     """Ask a stronger tier as a call of its own, with its own call id and metadata."""
     tier, call_id = pipeline.policy.tier(name), str(uuid.uuid4())
-    entry.call_tiers[call_id] = name
-    pipeline.registry.alias(call_id, entry)
+    pipeline.registry.alias(call_id, entry, name)
 
     async def ask(_tier: str) -> Any:
         return await pipeline.models.ask(
             entry.body, copy_containers(entry.metadata), tier.model_group, call_id, tier.params
         )
 
-    response = await pipeline.confidence_gate.escalate(decision, ask)
-    if response is not None:
-        note_call(pipeline, entry, response, call_id)
-    return response
+    asked = await pipeline.confidence_gate.escalate(decision, ask)
+    if asked.response is not None:
+        note_call(pipeline, entry, asked.response, call_id)
+    return asked
 
 
 def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) -> None:

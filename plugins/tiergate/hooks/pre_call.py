@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from tiergate.decisions import CacheOutcome
-from tiergate.errors import ControlRefusedError
+from tiergate.decisions import CacheDecision, CacheOutcome, Reason
+from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Request
 from tiergate.hooks.conversation import parse_conversation
 from tiergate.hooks.in_flight import InFlight
@@ -18,6 +18,7 @@ from tiergate.hooks.request_parser import ENDPOINTS, copy_containers, parse_requ
 from tiergate.hooks.tenant import identify_caller, identify_tenant
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.prompt_vector import PromptVector
+from tiergate.stages.semantic_cache import LookUp
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.parent import build_parent_context
 from tiergate.telemetry.record import DecisionStatus
@@ -30,29 +31,33 @@ async def before_call(pipeline: Pipeline, identity: Any, data: dict[str, Any], c
 
     Raises:
         HTTPException: 403, the client asked for the cache's model group or for a control that policy
-            does not allow.
+            does not allow; 400, a control has a value that it cannot have.
     """
-    _ensure_own_call_id(pipeline, data)
+    if pipeline.registry.holds(data.get("litellm_call_id")):
+        _give_call_id(data)
     model = data.get("model")
     if model is not None and model == pipeline.cache_group:
         raise HTTPException(403, {"error": f"the model group {model!r} serves stored answers and cannot be called"})
     if call_type not in ENDPOINTS or model not in pipeline.policy.entry_models:
         return None
+    if not isinstance(data.get("litellm_call_id"), str) or not data["litellm_call_id"]:
+        _give_call_id(data)
     try:
         with suppressed("pre_call"):
             return await _decide(pipeline, identity, data, call_type)
     except ControlRefusedError as exc:
-        raise HTTPException(403, {"error": str(exc)}) from exc
+        raise HTTPException(400 if isinstance(exc, ControlValueError) else 403, {"error": str(exc)}) from exc
     return None
 
 
 async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_type: str) -> dict[str, Any]:
     tenant = identify_tenant(identity, pipeline.policy.semantic_cache)
-    request = parse_request(data, call_type, tenant, allowed_controls=pipeline.policy.controls)
+    request = parse_request(data, call_type, tenant, policy=pipeline.policy)
     caller = identify_caller(identity, pipeline.policy.semantic_cache)
     request = replace(request, caller=caller, **parse_conversation(data))
     entry = await _enter(pipeline, request, data, identity)
     if entry.served is not None and pipeline.cache_group is not None:
+        entry.tier = entry.served.tier
         data["model"] = pipeline.cache_group
     elif entry.route.tier is not None:
         tier = pipeline.policy.tier(entry.route.tier)
@@ -72,7 +77,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         vector=PromptVector(pipeline.embedder, request.prompt),
         started_at=clock.now(),
         started=clock.monotonic(),
-        body={key: value for key, value in data.items() if key not in NOT_COPIED},
+        body={key: copy_containers(value) for key, value in data.items() if key not in NOT_COPIED},
         metadata=copy_containers(data.get("metadata") or {}),
         parent=build_parent_context(getattr(identity, "parent_otel_span", None), _headers(data)),
     )
@@ -80,8 +85,9 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
     pipeline.registry.add(entry)
     for stale in pipeline.registry.sweep(entry.started):
         stale.status = DecisionStatus.DISCONNECTED
-        finish_record(pipeline, stale)
-    found = await pipeline.semantic_cache.look_up(request, entry.vector)
+        with suppressed("decision_record"):  # another request's record is no reason to leave this one unrouted
+            finish_record(pipeline, stale)
+    found = await _look_up(pipeline, request, entry.vector)
     entry.cache, entry.served, entry.ticket = found.decision, found.served, found.ticket
     looked_up = clock.monotonic()
     entry.add_stage(Stage.SEMANTIC_CACHE, entry.started, looked_up)
@@ -93,15 +99,21 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
     return entry
 
 
+async def _look_up(pipeline: Pipeline, request: Request, vector: PromptVector) -> LookUp:
+    """Look an answer up, where there is a model group that could serve it."""
+    if pipeline.cache_group is None:
+        return LookUp(decision=CacheDecision(outcome=CacheOutcome.SKIPPED, reason=Reason.DISABLED))
+    return await pipeline.semantic_cache.look_up(request, vector)
+
+
 def _headers(data: Mapping[str, Any]) -> Mapping[str, str]:
     return (data.get("proxy_server_request") or {}).get("headers") or {}
 
 
-def _ensure_own_call_id(pipeline: Pipeline, data: dict[str, Any]) -> None:
-    """Give the request another call id when a client chose one that is already in flight."""
-    if not pipeline.registry.holds(data.get("litellm_call_id")):
-        return
+def _give_call_id(data: dict[str, Any]) -> None:
+    """Give the request a call id of its own: it has none, or its client chose one that is already in flight."""
     data["litellm_call_id"] = str(uuid.uuid4())
     logging = data.get("litellm_logging_obj")
     if logging is not None:
         logging.litellm_call_id = data["litellm_call_id"]
+        logging.model_call_details["litellm_call_id"] = data["litellm_call_id"]  # what its log events go by

@@ -50,6 +50,7 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         stage_ms=dict(entry.stage_ms),
         stage_start_ms=dict(entry.stage_start_ms),
         status=entry.status,
+        errors=_errors(entry),
         embedding=entry.vector.known,
         prompt=entry.request.prompt if policy.decision_log.store_prompts else None,
     )
@@ -65,6 +66,16 @@ def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"
     if entry.route.tier is None:
         return None
     return "cascade" if pipeline.policy.confidence_gate.enabled else "route"
+
+
+def _errors(entry: InFlight) -> dict[Stage, str]:
+    """Return the error class of each stage that failed."""
+    errors = {
+        Stage.SEMANTIC_CACHE: entry.cache.error,
+        Stage.INTENT_ROUTER: entry.route.error,
+        Stage.CONFIDENCE_GATE: entry.gate.error if entry.gate else None,
+    }
+    return {stage: error for stage, error in errors.items() if error is not None}
 
 
 def _ungated_reason(entry: InFlight, *, failed: bool) -> Reason:

@@ -39,7 +39,7 @@ def build_cache_key(request: Request, settings: SemanticCache, *, version: str) 
     Args:
         request: The request.
         settings: The cache's policy.
-        version: `answer_version` of the policy.
+        version: `answer_version` of the policy; empty leaves the context as it is.
     """
     tenant = request.tenant or ""
     conversation = settings.multi_turn == "embed_conversation" and bool(request.earlier)
@@ -48,7 +48,7 @@ def build_cache_key(request: Request, settings: SemanticCache, *, version: str) 
     if conversation:
         prompt = "\n".join((*(f"{role}: {text}" for role, text in request.earlier), f"user: {request.prompt}"))
         context = f"conversation {request.system_key}"
-    context_key = digest(version, context)
+    context_key = digest(version, context) if version else context
     return CacheKey(
         tenant=tenant,
         context_key=context_key,

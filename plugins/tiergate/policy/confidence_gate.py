@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision, RouteOutcome
 from tiergate.settings import Policy
 
+ROUTER_PRIOR = "router_prior"
+"""Name of the signal that stands for the router's score of the tier."""
+
 
 def decide_gate(
     route: RouteDecision,
@@ -52,9 +55,8 @@ def decide_gate(
         return decided(GateOutcome.TRUSTED, Reason.CONFIDENCE_HIGH)
     if confidence >= gate.escalate_below:
         return decided(GateOutcome.VERIFIED, Reason.CONFIDENCE_MIDDLE)
-    target = policy.stronger_tier(tier)
-    hindrance = _hindrance(stream_begun=stream_begun, target=target, spent=escalations >= gate.max_escalations)
-    if hindrance is not None:
+    target, spent = policy.stronger_tier(tier), escalations >= gate.max_escalations
+    if (hindrance := _hindrance(stream_begun=stream_begun, target=target, spent=spent)) is not None:
         return decided(GateOutcome.SKIPPED, hindrance)
     return decided(GateOutcome.ESCALATED, failure or Reason.CONFIDENCE_LOW, target)
 
@@ -82,8 +84,12 @@ def _hindrance(*, stream_begun: bool, target: str | None, spent: bool) -> Reason
 def decide_better(weak: GateDecision, strong: GateDecision) -> bool:
     """Tell whether the stronger tier's answer replaces the weak one, so that escalation never makes it worse.
 
-    The higher confidence wins; without one for the stronger answer it wins unless it is defective.
+    The higher confidence wins. A stronger answer of which nothing is known but the router's score, or not
+    even that, wins unless it is defective: the score was given before the weak answer showed that the
+    question is a hard one.
     """
+    if ROUTER_PRIOR in strong.signals:
+        return True
     if strong.confidence is None or weak.confidence is None:
         return strong.reason in {Reason.NO_SIGNAL, Reason.STRONGEST_TIER} or strong.confidence is not None
     return strong.confidence >= weak.confidence

@@ -8,6 +8,7 @@ from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, GateOu
 from tiergate.exchange import Answer, Request
 from tiergate.policy.cache_key import SHARED_SCOPES
 from tiergate.policy.cacheable_prompt import find_obstacle, leans_on_earlier
+from tiergate.policy.confidence_gate import ROUTER_PRIOR
 from tiergate.policy.pair_features import PromptProfile
 from tiergate.policy.signals import measure_signals
 from tiergate.ports import Neighbour, StoredAnswer
@@ -153,8 +154,9 @@ def decide_store(
 ) -> Reason:
     """Decide whether an answer may be served to others: only what is complete and the gate trusts.
 
-    After an escalation the confidence of the answer that the client got counts. With the gate disabled
-    every complete answer is stored.
+    After an escalation the confidence of the answer that the client got counts, and the router's score alone
+    is not enough: it was given before the first answer turned out weak. With the gate disabled every complete
+    answer is stored.
 
     Returns:
         `stored` when it may be; else why not.
@@ -175,7 +177,10 @@ def decide_store(
 
 def _trusted(gate: GateDecision) -> bool:
     if gate.outcome is GateOutcome.ESCALATED:
-        return gate.final_confidence is not None and gate.final_confidence >= (gate.trust_from or 0.0)
+        if ROUTER_PRIOR in gate.signals:
+            return False
+        measured = gate.final_confidence is not None and ROUTER_PRIOR not in gate.signals
+        return measured and (gate.final_confidence or 0.0) >= (gate.trust_from or 0.0)
     return gate.outcome is GateOutcome.TRUSTED or gate.reason is Reason.DISABLED
 
 

@@ -1,6 +1,6 @@
 """Stage 2: choose the tier before the call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tiergate.decisions import Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Request
@@ -27,11 +27,13 @@ class IntentRouter:
         """
         if not self.policy.intent_router.enabled:
             return RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.DISABLED)
+        if not request.prompt.strip():
+            return decide_unclassified(self.policy, Reason.NOT_TEXT)
         return await fail_open(
             "intent_router",
             self._route(request, vector),
             budget_ms=self.policy.intent_router.budget_ms,
-            otherwise=lambda reason, _: decide_unclassified(self.policy, reason),
+            otherwise=lambda reason, exc: replace(decide_unclassified(self.policy, reason), error=type(exc).__name__),
         )
 
     @staticmethod

@@ -159,7 +159,9 @@ class SemanticCache:
             "semantic_cache",
             self._search(request, vector, key),
             budget_ms=self.settings.budget_ms,
-            otherwise=lambda reason, _: LookUp(decision=CacheDecision(outcome=CacheOutcome.SKIPPED, reason=reason)),
+            otherwise=lambda reason, exc: LookUp(
+                decision=CacheDecision(outcome=CacheOutcome.SKIPPED, reason=reason, error=type(exc).__name__)
+            ),
         )
         return found if found.served is not None or found.ticket else replace(found, ticket=Ticket(key=key))
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from tiergate.decisions import CacheDecision, GateDecision, Reason, RouteDecision
+from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, Reason, RouteDecision
 from tiergate.exchange import Call
 from tiergate.ports import Vector
 from tiergate.telemetry.names import GATE_PENDING, Header, Stage
@@ -106,7 +106,9 @@ class DecisionRecord:
 _ROW_ONLY: Final = ("embedding", "prompt")
 _LINE_NAMES: Final = tuple(f.name for f in fields(DecisionRecord) if f.name not in _ROW_ONLY)
 _PARTS: Final[dict[type, tuple[str, ...]]] = {
-    part: tuple(f.name for f in fields(part)) for part in (CacheDecision, RouteDecision, GateDecision, Call, Feedback)
+    # The error of a stage stands in `errors`, by the stage's name.
+    part: tuple(f.name for f in fields(part) if f.name != "error")
+    for part in (CacheDecision, RouteDecision, GateDecision, Call, Feedback)
 }
 
 
@@ -150,13 +152,20 @@ def build_headers(record: DecisionRecord, *, streaming: bool) -> dict[str, str]:
         Header.TIER: (record.route.tier or record.final_tier) if streaming else record.final_tier,
         Header.CACHE: record.cache.outcome.value,
         Header.ROUTE_SCORE: _score(record.route.score),
-        Header.CONFIDENCE: None if streaming else _score(record.gate.confidence),
+        Header.CONFIDENCE: None if streaming else _score(_served_confidence(record.gate)),
         Header.GATE: GATE_PENDING if streaming else record.gate.outcome.value,
         Header.COST_USD: None if streaming else _usd(record.cost_usd),
         Header.SAVED_USD: None if streaming else _usd(record.saved_usd),
         Header.EXPERIMENT: f"{record.experiment}={record.arm}" if record.experiment else None,
     }
     return {header.value: _header_text(value) for header, value in headers.items() if value is not None}
+
+
+def _served_confidence(gate: GateDecision) -> float | None:
+    """Return P(the answer the client got is good), never that of an answer that was replaced."""
+    if gate.final_confidence is not None or gate.outcome is GateOutcome.ESCALATED:
+        return gate.final_confidence
+    return gate.confidence
 
 
 def _score(value: float | None) -> str | None:
@@ -237,6 +246,7 @@ RECORD_FIELDS: Final = _described(
     ("gate.outcome", "GateOutcome", "What the confidence gate did"),
     ("gate.reason", "Reason", "Why"),
     ("gate.confidence", "probability", "P(the first answer is good); null without a signal"),
+    ("gate.final_confidence", "probability", "P(the answer the client got is good); null without a signal"),
     ("gate.signals.*", "number", "The signals behind it, by name"),
     ("gate.escalate_below", "probability", "Lower cut in force"),
     ("gate.trust_from", "probability", "Upper cut in force"),

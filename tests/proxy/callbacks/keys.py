@@ -2,11 +2,11 @@
 
 import os
 
-from fastapi import HTTPException
+from fastapi import HTTPException, Request
 from litellm.proxy._types import LitellmUserRoles, UserAPIKeyAuth
 
 
-async def authenticate(request, api_key):
+async def authenticate(request: Request, api_key: str) -> UserAPIKeyAuth:  # noqa: ARG001  LiteLLM's names
     if api_key == os.environ["LITELLM_MASTER_KEY"]:
         return UserAPIKeyAuth(api_key=api_key, user_role=LitellmUserRoles.PROXY_ADMIN, user_id="admin")
     if api_key == "sk-nobody":

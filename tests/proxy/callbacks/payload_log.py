@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
@@ -13,17 +14,17 @@ WHO = ("user_api_key_hash", "user_api_key_team_id", "user_api_key_user_id")
 
 
 class PayloadLog(CustomLogger):
-    def _write(self, kwargs):
+    def _write(self, kwargs: dict[str, Any]) -> None:
         payload = kwargs["standard_logging_object"]
         line = {name: payload.get(name) for name in KEPT}
         line |= {name: payload["metadata"].get(name) for name in WHO}
         with Path("payloads.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
-    async def async_log_success_event(self, kwargs, response_obj, start_time, end_time):
+    async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:  # noqa: ARG002  LiteLLM's names
         self._write(kwargs)
 
-    async def async_log_failure_event(self, kwargs, response_obj, start_time, end_time):
+    async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:  # noqa: ARG002  LiteLLM's names
         self._write(kwargs)
 
 

@@ -1,5 +1,6 @@
 """What the gate makes of an answer."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -7,14 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision, RouteOutcome
-from tiergate.policy.confidence_gate import bypasses_gate, decide_better, decide_gate
+from tiergate.policy.confidence_gate import ROUTER_PRIOR, bypasses_gate, decide_better, decide_gate
 from tiergate.settings import Policy
 
 TIERS = ("simple", "medium", "frontier")
 ROUTED = RouteDecision(outcome=RouteOutcome.ROUTED, reason=Reason.SCORE_MEETS_QUALITY, tier="simple")
-FINANCE = RouteDecision(
-    outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, tier="frontier", domain="finance"
-)
+FINANCE = RouteDecision(outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, tier="frontier", domain="finance")
 
 
 def policy(**gate: Any) -> Policy:
@@ -70,9 +69,7 @@ def test_a_bypass_domain_skips_the_gate() -> None:
 
 
 def test_a_domain_without_bypass_does_not() -> None:
-    legal = RouteDecision(
-        outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, tier="frontier", domain="legal"
-    )
+    legal = RouteDecision(outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, tier="frontier", domain="legal")
     assert not bypasses_gate(legal, policy())
     assert not bypasses_gate(ROUTED, policy())
 
@@ -90,6 +87,7 @@ def judged(confidence: float | None, reason: Reason = Reason.CONFIDENCE_LOW) -> 
         (judged(None), judged(0.2), True),
         (judged(0.3), judged(None, Reason.NO_SIGNAL), True),
         (judged(0.3), judged(None, Reason.EMPTY_ANSWER), False),
+        (judged(0.6), dataclasses.replace(judged(0.4), signals={ROUTER_PRIOR: 0.4}), True),
     ],
 )
 def test_the_better_answer_wins(weak: GateDecision, strong: GateDecision, *, better: bool) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer, Request
+from tiergate.policy.confidence_gate import ROUTER_PRIOR
 from tiergate.policy.semantic_cache import PairVerdict, decide_eligibility, decide_hit, decide_store, decide_ttl_s
 from tiergate.ports import Neighbour, StoredAnswer
 from tiergate.settings import SemanticCache
@@ -213,6 +214,7 @@ def ending(finish_reason: str | None, text: str = "Paris", **fields: object) -> 
         (MISS, escalated(0.9), GOOD, Reason.STORED),
         (MISS, escalated(0.8), GOOD, Reason.NOT_TRUSTED),
         (MISS, escalated(None), GOOD, Reason.NOT_TRUSTED),
+        (MISS, dataclasses.replace(escalated(0.9), signals={ROUTER_PRIOR: 0.9}), GOOD, Reason.NOT_TRUSTED),
         (MISS, GATE["escalation failed"], GOOD, Reason.NOT_TRUSTED),
         (MISS, GATE["disabled"], GOOD, Reason.STORED),
         (MISS, GATE["bypassed"], GOOD, Reason.NOT_TRUSTED),

@@ -1,4 +1,4 @@
-"""A cache stage over real parts, in memory."""
+"""A request and a policy for the tests of the stages, and a cache stage over real parts in memory."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 
 from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer, Request
+from tiergate.settings import Policy
 from tiergate.settings import SemanticCache as Settings
 from tiergate.stages.grey_zone import GreyZone
 from tiergate.stages.pair_judge import PairJudge
@@ -78,3 +79,15 @@ def bench() -> Bench:
 @pytest.fixture
 def make_bench() -> type[Bench]:
     return Bench
+
+
+@pytest.fixture
+def request_() -> Request:
+    return Request(
+        call_id="c", endpoint="chat_completions", entry_model="auto", tenant="t", prompt="hello there", context_key="k"
+    )
+
+
+def policy_of(**sections: Any) -> Policy:
+    tiers = [{"name": name, "model_group": f"tier-{name}"} for name in ("simple", "medium", "frontier")]
+    return Policy.model_validate({"tiers": tiers, **sections})

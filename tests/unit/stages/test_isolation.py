@@ -14,6 +14,7 @@ from tiergate.exchange import Answer
 from tiergate.hooks.conversation import parse_conversation
 from tiergate.hooks.request_parser import parse_request
 from tiergate.hooks.tenant import identify_caller, identify_tenant
+from tiergate.settings import Policy
 from tiergate.settings import SemanticCache as Settings
 from tiergate.stages.pair_judge import PairJudge
 from tiergate.stages.prompt_vector import PromptVector
@@ -21,6 +22,7 @@ from tiergate.stages.semantic_cache import Candidate, SemanticCache, text_of
 from tiergate.stages.single_flight import SingleFlights
 from tiergate.testing import FakeClock, FakeEmbedder
 
+POLICY = Policy.model_validate({"tiers": [{"name": name, "model_group": name} for name in ("a", "b")]})
 TENANTS, REQUESTS = 50, 2_500
 SCOPES = ("key", "team", "user", "end_user", "global")
 TRUSTED = GateDecision(outcome=GateOutcome.TRUSTED, reason=Reason.CONFIDENCE_HIGH, final_confidence=0.9)
@@ -89,7 +91,7 @@ async def test_10_000_random_requests_leak_nothing(scope: str, tmp_path: Path) -
                 "messages": [{"role": "system", "content": system}, {"role": "user", "content": prompt}],
                 **forged(random_),
             }  # fmt: skip
-            request = parse_request(data, "acompletion", identify_tenant(who, settings), allowed_controls=())
+            request = parse_request(data, "acompletion", identify_tenant(who, settings), policy=POLICY)
             request = replace_fields(request, caller=identify_caller(who, settings), **parse_conversation(data))
             vector = PromptVector(embedder, prompt)
             found = await cache.look_up(request, vector)

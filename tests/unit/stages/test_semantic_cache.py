@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tiergate.decisions import CacheOutcome, Reason
-from tiergate.errors import EmbedderError, StoreError
+from tiergate.errors import EmbedderError, QueueFullError, StoreError
 from tiergate.policy.semantic_cache import PairVerdict
 
 CAPITAL = "What is the capital of Portugal?"
@@ -254,3 +254,41 @@ async def test_a_pair_like_a_wrong_one_is_refused(bench: Any) -> None:
     asked, stored = await bench.embedder.embed(SIMILAR), await bench.embedder.embed(CAPITAL)
     bench.grey_zone.add_anchor("t", asked, stored)
     assert (await bench.ask(SIMILAR)).reason is Reason.RECALLED
+
+
+async def test_an_answer_lives_as_long_as_policy_or_the_client_says(make_bench: Any) -> None:
+    bench = make_bench(ttl_s=60)
+    await bench.ask(CAPITAL, controls={"ttl_s": 10})
+    bench.clock.advance(9)
+    assert (await bench.ask(CAPITAL)).reason is Reason.EXACT_MATCH
+    bench.clock.advance(1)
+    assert (await bench.ask(CAPITAL)).reason is Reason.NO_NEIGHBOUR
+
+
+async def test_off_neither_reads_nor_writes(bench: Any) -> None:
+    decision = await bench.ask(CAPITAL, controls={"cache": "off"})
+    assert (decision.reason, decision.store_reason) == (Reason.CONTROL_OFF, Reason.CONTROL_OFF)
+    assert bench.store.entries == {}
+
+
+async def test_without_a_tenant_nothing_is_read_or_written(bench: Any) -> None:
+    decision = await bench.ask(CAPITAL, tenant=None)
+    assert (decision.reason, decision.store_reason) == (Reason.TENANT_UNKNOWN, Reason.TENANT_UNKNOWN)
+    assert bench.store.entries == {}
+
+
+@pytest.mark.swallows
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(StoreError("x"), Reason.STAGE_FAILED), (QueueFullError("x"), Reason.QUEUE_FULL)]
+)
+async def test_trouble_is_a_skip_with_the_class_of_the_error(bench: Any, failure: Exception, reason: Reason) -> None:
+    bench.store.failure = failure
+    decision = await bench.ask(CAPITAL)
+    assert (decision.outcome, decision.reason, decision.error) == ("skipped", reason, type(failure).__name__)
+    assert decision.store_reason is Reason.STORE_FAILED
+
+
+@pytest.mark.swallows
+async def test_an_embedder_that_fails_is_a_skip_too(bench: Any) -> None:
+    bench.embedder.failure = EmbedderError("gone")
+    assert (await bench.ask(CAPITAL)).error == "EmbedderError"

@@ -73,6 +73,7 @@ def escalated() -> DecisionRecord:
             outcome=GateOutcome.ESCALATED,
             reason=Reason.CONFIDENCE_LOW,
             confidence=0.4,
+            final_confidence=0.93,
             signals={"mean_logprob": -1.5},
             escalate_below=0.7,
             trust_from=0.85,

@@ -74,6 +74,7 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "outcome": "escalated",
             "reason": "confidence_low",
             "confidence": 0.4,
+            "final_confidence": 0.93,
             "signals": {"mean_logprob": -1.5},
             "escalate_below": 0.7,
             "trust_from": 0.85,
@@ -180,12 +181,30 @@ def test_headers_of_an_answer(escalated: DecisionRecord) -> None:
         "x-tiergate-tier": "frontier",
         "x-tiergate-cache": "miss",
         "x-tiergate-route-score": "0.9124",
-        "x-tiergate-confidence": "0.4000",
+        "x-tiergate-confidence": "0.9300",
         "x-tiergate-gate": "escalated",
         "x-tiergate-cost-usd": "0.00201000",
         "x-tiergate-saved-usd": "-0.00001000",
         "x-tiergate-experiment": "gate-065-vs-075=b",
     }
+
+
+@pytest.mark.parametrize(
+    ("outcome", "first", "final", "header"),
+    [
+        (GateOutcome.ESCALATED, 0.4, 0.93, "0.9300"),
+        (GateOutcome.ESCALATED, 0.4, 0.4, "0.4000"),
+        (GateOutcome.ESCALATED, 0.4, None, None),
+        (GateOutcome.TRUSTED, 0.9, 0.9, "0.9000"),
+        (GateOutcome.TRUSTED, 0.9, None, "0.9000"),
+        (GateOutcome.SKIPPED, None, None, None),
+    ],
+)
+def test_the_confidence_header_is_that_of_the_answer_the_client_got(
+    escalated: DecisionRecord, outcome: GateOutcome, first: float | None, final: float | None, header: str | None
+) -> None:
+    gate = replace(escalated.gate, outcome=outcome, confidence=first, final_confidence=final)
+    assert build_headers(replace(escalated, gate=gate), streaming=False).get("x-tiergate-confidence") == header
 
 
 def test_headers_of_a_stream_tell_what_is_known_at_routing(escalated: DecisionRecord) -> None:
@@ -221,7 +240,7 @@ def test_money_in_headers_has_eight_decimals_and_no_exponent(hit: DecisionRecord
 
 
 def test_a_header_that_is_not_finite_is_absent(escalated: DecisionRecord) -> None:
-    record = replace(escalated, saved_usd=math.nan, gate=replace(escalated.gate, confidence=math.inf))
+    record = replace(escalated, saved_usd=math.nan, gate=replace(escalated.gate, final_confidence=math.inf))
     headers = build_headers(record, streaming=False)
     assert "x-tiergate-saved-usd" not in headers
     assert "x-tiergate-confidence" not in headers

@@ -1,0 +1,23 @@
+"""The `tiergate` command: one file for each subcommand, imports in the functions that need them."""
+
+import typer
+
+from tiergate.cli import check, demo, explain, init, version
+
+app = typer.Typer(
+    name="tiergate",
+    help="Answers each request of a LiteLLM Proxy with the cheapest thing that is good enough.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("explain")(explain.explain)
+app.command("demo")(demo.demo)
+app.command("version")(version.version)
+
+
+if __name__ == "__main__":
+    app()
