@@ -6,7 +6,7 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-proxy test-classifier test-slow lint typecheck docs bench classifier encoder
+.PHONY: help run test test-proxy test-classifier test-slow lint typecheck docs bench classifier encoder pairs
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -37,6 +37,10 @@ $(VENV)/.encoder: requirements/encoder.txt $(VENV)/.run
 
 encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 weights
 	$(BIN)/python -m tiergate_classifier.encoder --out plugins/tiergate/models/encoder
+
+SHARED ?= ../shared/data
+pairs: $(VENV)/.train ## Train the default pair model of the semantic cache from SHARED
+	$(BIN)/python -m tiergate_classifier.pair_train --shared $(SHARED) --out plugins/tiergate/models/pairs
 
 run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's requests, serve (ONCE=1 stops after them)
 	@$(BIN)/python -m tiergate.demo.quickstart $(if $(ONCE),--once) --port $(PORT)

@@ -2,39 +2,46 @@
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tiergate.policy import pair_words
 
-_SYNONYMS = tuple(
-    tuple(group.split("/"))
-    for group in (
-        "buy/purchase quick/fast quickly/fast/rapidly begin/start big/large small/little error/fault fix/repair/resolve "
-        "show/display delete/remove/erase picture/image/photo movie/film car/automobile house/home job/position "
-        "salary/pay/wage doctor/physician kids/children help/assist need/require get/obtain make/create/produce "
-        "difference/distinction method/way/approach reason/cause city/town choose/pick/select end/finish/stop "
-        "answer/reply ask/inquire cheap/inexpensive/affordable costly/expensive correct/right wrong/incorrect "
-        "important/significant easy/simple hard/difficult explain/clarify/describe find/locate hurt/injure "
-        "illness/disease/sickness improve/enhance lawyer/attorney main/principal/chief medicine/drug/medication "
-        "money/cash order/purchase parcel/package phone/telephone mobile/cellphone quit/resign rent/lease "
-        "shop/store stay/remain store/keep stupid/dumb tired/exhausted trip/journey/travel usually/normally "
-        "vacation/holiday verify/confirm/check weird/strange/odd write/compose/draft email/e-mail/mail "
-        "website/site/webpage folder/directory function/method bug/defect program/application app/application "
-        "photo/photograph request/ask replace/swap/exchange send/transfer/forward account/profile block/freeze "
-        "bill/invoice fee/charge/cost balance/funds delivery/shipping arrive/come calculate/compute/work-out "
-        "list/enumerate summarise/summarize colour/color favourite/favorite organise/organize metre/meter "
-        "happen/occur famous/well-known biggest/largest/greatest clothes/clothing sad/unhappy glad/happy talk/speak "
-        "say/state build/construct/assemble tell/inform learn/study possible/feasible weather/forecast song/track "
-        "reservation/booking restaurant/diner flight/plane timer/countdown alarm/wake-up schedule/timetable"
-    ).split()  # noqa: SIM905 - a list of words is easier to read as text
+
+def _synonyms(text: str) -> Mapping[str, tuple[str, ...]]:
+    """Map every word of the groups `a/b/c` to the others of its groups."""
+    found: dict[str, tuple[str, ...]] = {}
+    for group in text.split():
+        words = group.split("/")
+        for word in words:
+            found[word] = (*found.get(word, ()), *(other for other in words if other != word))
+    return MappingProxyType(found)
+
+
+_SYNONYMS_OF = _synonyms(
+    """
+    buy/purchase quick/fast quickly/fast/rapidly begin/start big/large small/little error/fault fix/repair/resolve
+    show/display delete/remove/erase picture/image/photo movie/film car/automobile house/home job/position
+    salary/pay/wage doctor/physician kids/children help/assist need/require make/create/produce
+    difference/distinction method/way/approach reason/cause city/town choose/pick/select end/finish/stop
+    answer/reply ask/inquire cheap/inexpensive/affordable costly/expensive correct/right wrong/incorrect
+    important/significant easy/simple hard/difficult explain/clarify/describe find/locate hurt/injure
+    illness/disease/sickness improve/enhance lawyer/attorney main/principal/chief medicine/drug/medication
+    money/cash order/purchase parcel/package phone/telephone mobile/cellphone quit/resign rent/lease shop/store
+    stay/remain store/keep stupid/dumb tired/exhausted trip/journey/travel usually/normally vacation/holiday
+    verify/confirm/check weird/strange/odd write/compose/draft email/e-mail/mail website/site/webpage
+    folder/directory function/method bug/defect program/application app/application photo/photograph request/ask
+    replace/swap/exchange send/transfer/forward account/profile block/freeze bill/invoice fee/charge/cost
+    balance/funds delivery/shipping arrive/come calculate/compute/work-out list/enumerate summarise/summarize
+    colour/color favourite/favorite organise/organize metre/meter happen/occur famous/well-known
+    biggest/largest/greatest clothes/clothing sad/unhappy glad/happy talk/speak say/state build/construct/assemble
+    tell/inform learn/study possible/feasible weather/forecast song/track reservation/booking restaurant/diner
+    flight/plane timer/countdown alarm/wake-up schedule/timetable
+    """
 )
-_SYNONYMS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {word: tuple(other for group in _SYNONYMS if word in group for other in group if other != word)
-     for group in _SYNONYMS for word in group}
-)  # fmt: skip
 _OPENINGS = (
-    "please ", "hi, ", "hello, ", "hey ", "can you tell me: ", "I'd like to know: ", "could you help me? ", "quick question: ",
+    "please ", "hi, ", "hello, ", "hey ", "can you tell me: ", "I'd like to know: ", "could you help me? ",
+    "quick question: ",
     "just wondering, ", "sorry, ", "tell me, ", "I need help: ",
 )  # fmt: skip
 _CLOSINGS = (" please", " thanks", " thank you!", " pls", " thx", " Thanks in advance.", " any help appreciated", " ?")
@@ -52,12 +59,16 @@ _INDIRECT = (
      ("is it possible to {0}?", "am i able to {0}", "may i {0}?", "is it possible for me to {0}")),
     (re.compile(r"^why (?:is|are) (.+?)\??$", re.IGNORECASE),
      ("what is the reason that {0}", "why's {0}", "what is the reason for this: {0}")),
-    (re.compile(r"^(?:who|where|when) (.+?)\??$", re.IGNORECASE), ("tell me: {text}", "do you know {text}", "{text} - anyone know?")),
+    (re.compile(r"^(?:who|where|when) (.+?)\??$", re.IGNORECASE),
+     ("tell me: {text}", "do you know {text}", "{text} - anyone know?")),
     (re.compile(r"^(?:i want|i need|i would like|i'd like) to (.+?)\.?$", re.IGNORECASE),
      ("how do i {0}", "help me {0}", "i have to {0}", "let me {0}")),
 )  # fmt: skip
 _LONG_TO_SHORT = {long: short for short, long in pair_words.CONTRACTIONS.items() if "'" in short}
 _MIN_TYPO_WORD = 5
+_NEVER_MISSPELT = (
+    pair_words.NUMBER_WORDS.keys() | pair_words.MULTIPLIERS.keys() | pair_words.NEGATIONS | pair_words.ASKED
+)
 _MIN_CLAUSE = 3
 
 
@@ -122,7 +133,8 @@ def _synonym(text: str, rng: random.Random) -> str:
 
 
 def _typo(text: str, rng: random.Random) -> str:
-    held = [found for found in re.finditer(r"[a-z]+", text) if len(found.group()) >= _MIN_TYPO_WORD]
+    words = re.finditer(r"[a-z]+", text)
+    held = [found for found in words if len(found.group()) >= _MIN_TYPO_WORD and found.group() not in _NEVER_MISSPELT]
     if not held:
         return text
     found = rng.choice(held)
@@ -152,17 +164,14 @@ def _indirect(text: str, rng: random.Random) -> str:
 def _telegraphic(text: str, rng: random.Random) -> str:
     """Leave the small words out, as in a search box; never those that turn or direct the request."""
     del rng
-    dropped = frozenset("the a an do does did is are i me you can could would please of some any".split())  # noqa: SIM905
+    dropped = frozenset("the a an do does did is are i me you can could would please of".split())  # noqa: SIM905
     kept = [word for word in text.rstrip("?!. ").split() if word.lower() not in dropped]
     return " ".join(kept).lower() if len(kept) >= _MIN_CLAUSE else text
 
 
 def _numerals(text: str, rng: random.Random) -> str:
     del rng
-    digits: Sequence[tuple[str, int]] = [
-        (word, value) for word, value in pair_words.NUMBER_WORDS.items() if value <= 20
-    ]  # noqa: PLR2004
-    for word, value in digits:
+    for word, value in pair_words.NUMBER_WORDS.items():
         if re.search(rf"\b{word}\b", text) and word not in {"one", "third", "fourth", "fifth"}:
             return re.sub(rf"\b{word}\b", str(value), text, count=1)
         if re.search(rf"(?<![\w.,]){value}(?![\w.,])", text) and word not in {"third", "fourth", "fifth", "dozen"}:

@@ -25,8 +25,8 @@ CUTS = 60
 """How many cuts are tried."""
 
 FIRST_CUT_LOW, FIRST_CUT_HIGH, FIRST_CUT_SHARE = 1.5, 2.2, 1 / 6
-"""The strictest cut that is tried serves this share of the labelled pairs, but at least 1.5 and at most 2.2 times as many
-hits as prove the bound when none of them is wrong: fewer cannot stand a single wrong one, more may start too loose."""
+"""The strictest cut that is tried serves this share of the labelled pairs, but at least 1.5 and at most 2.2 times as
+many hits as prove the bound when none is wrong: fewer cannot stand a single wrong one, more may start too loose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

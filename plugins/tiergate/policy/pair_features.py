@@ -2,28 +2,25 @@
 
 Two prompts may share an answer only when every word that changes the answer agrees, and a sentence vector hardly moves
 with a number, a "not", a swapped "from" and "to". Each text is read once into a `PromptProfile`, which may be kept; a
-pair then costs set operations and bit-parallel longest common subsequences (Hyyrö 2004). No pattern backtracks.
+pair then costs set operations and bit-parallel longest common subsequences (Hyyrö 2004).
 
 Every feature is finite, is a share or the logarithm of a count, and is the same for (a, b) and (b, a). For two equal
 prompts every change is 0 and every share 1.
 """
 
 import math
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiergate.policy import pair_words as lists
+from tiergate.policy.prompt_profile import PromptProfile, profile_of
 from tiergate.ports import Vector
 
-MAX_CHARACTERS = 8_000
-"""What of a prompt is read, at either end; between them only equality counts."""
+__all__ = ["FEATURES", "ORDER_CHARACTERS", "PromptProfile", "compare", "compare_vectors", "profile_of"]
 
 ORDER_CHARACTERS = 400
 """What of a prompt the comparison of order reads."""
@@ -66,8 +63,12 @@ FEATURES = (
     "persons_changed",
     "question_kind_changed",
     "question_kind_one_sided",
+    "asked_changed",
+    "asked_one_sided",
     "text_language_changed",
     "order_changed",
+    "order_breaks",
+    "blocks_exchanged",
     "direction_changed",
     "same_words_other_order",
     "head_changed",
@@ -81,112 +82,8 @@ FEATURES = (
 )
 """Names of the features, in the order of the model's inputs."""
 
-_TOKEN = re.compile(r"\d[\d.,:/-]*\d|\d|[^\W\d_]+(?:['\u2019][^\W\d_]+)*|[%$€£¥₹]")
-_RAW_NAME = re.compile(r"(?<![.!?:\n] )(?<=\S )[A-Z\u00c0-\u00de][\w'-]*")
-_CODE = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])[\w.-]+|\b\w+_\w+\b|\b[a-z]+[A-Z]\w*|\b[A-Z]{2,}\b|--?[a-z][\w-]+")
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
-_YEAR_LOW, _YEAR_HIGH = 1800, 2200
-_DIRECTION = re.compile(r"\bfrom (?:the |a |an |my )?([\w$€£]+)(?: \w+){0,3}? (?:in)?to (?:the |a |an |my )?([\w$€£]+)")
-_CONVERT = re.compile(r"\b([\w$€£]+) (?:in)?to ([\w$€£]+)")
-_STEM_LONG = 4
 _ORDERED_STEMS = 24
-_LATIN_END = 0x2FF
-_TITLE_SHARE = 0.6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PromptProfile:
-    """What is compared of one prompt.
-
-    Attributes:
-        text: The prompt in lower case with contractions written out.
-        words: Its words, in order.
-        stems: Stems of the words that carry meaning, in order.
-        weights: Rarity of each stem.
-        bigrams: Pairs of neighbouring stems.
-        trigrams: Character trigrams of the words.
-        numbers: Numbers by value, dates left out.
-        dates: Days, months, years, times of day.
-        units: Units and currencies.
-        negations: Number of negations.
-        names: Words with a capital inside a sentence, in lower case.
-        codes: Identifiers, acronyms, options, versions.
-        comparatives: Comparatives and superlatives.
-        quantifiers: Words of scope.
-        languages: Languages named.
-        formats: Forms of answer named.
-        persons: Persons named by pronouns.
-        question: Kind of question; empty for none.
-        language: Language the text is written in; empty when unknown.
-        directions: (from, to) pairs.
-        middle: What lies between the two ends that are read.
-    """
-
-    text: str
-    words: tuple[str, ...]
-    stems: tuple[str, ...]
-    weights: Mapping[str, float]
-    bigrams: frozenset[tuple[str, str]]
-    trigrams: frozenset[str]
-    numbers: Counter[str]
-    dates: frozenset[str]
-    units: frozenset[str]
-    negations: int
-    names: frozenset[str]
-    codes: frozenset[str]
-    comparatives: frozenset[str]
-    quantifiers: frozenset[str]
-    languages: frozenset[str]
-    formats: frozenset[str]
-    persons: frozenset[str]
-    question: str
-    language: str
-    directions: frozenset[tuple[str, str]]
-    middle: str
-
-
-def profile_of(prompt: str) -> PromptProfile:
-    """Read a prompt once for all comparisons with it.
-
-    Args:
-        prompt: The last user turn.
-    """
-    whole = unicodedata.normalize("NFKC", prompt)
-    long = len(whole) > 2 * MAX_CHARACTERS
-    raw = f"{whole[:MAX_CHARACTERS]}\n{whole[-MAX_CHARACTERS:]}" if long else whole
-    tokens = [
-        part
-        for token in _TOKEN.findall(raw.lower().replace("\u2019", "'"))
-        for part in lists.CONTRACTIONS.get(token, token).split()
-    ]
-    words = tuple(token for token in tokens if token not in lists.COURTESY)
-    distinct = frozenset(words)
-    numbers, dates = _numbers_and_dates(words)
-    stems = tuple(_stem(word) for word in words if word not in lists.FUNCTION_WORDS)
-    text = " ".join(words)
-    return PromptProfile(
-        text=text,
-        words=words,
-        stems=stems,
-        weights={stem: _rarity(stem) for stem in stems},
-        bigrams=frozenset(pairwise(stems)),
-        trigrams=frozenset(text[i : i + 3] for i in range(len(text) - 2)),
-        numbers=numbers,
-        dates=dates,
-        units=frozenset(lists.UNITS[word] for word in distinct & lists.UNITS.keys()),
-        negations=sum(word in lists.NEGATIONS for word in words),
-        names=_names(raw),
-        codes=frozenset(code.lower() for code in _CODE.findall(raw)),
-        comparatives=distinct & lists.COMPARATIVES,
-        quantifiers=distinct & lists.QUANTIFIERS,
-        languages=distinct & lists.LANGUAGE_NAMES,
-        formats=distinct & lists.FORMATS,
-        persons=frozenset(lists.PERSONS[word] for word in distinct & lists.PERSONS.keys()),
-        question=_question(words),
-        language=_language(raw, distinct),
-        directions=frozenset(_DIRECTION.findall(text)) or frozenset(_CONVERT.findall(text)),
-        middle=whole[MAX_CHARACTERS:-MAX_CHARACTERS] if long else "",
-    )
+_TWO_BLOCKS, _SHORT_BLOCK = 2, 2
 
 
 def compare(a: PromptProfile, b: PromptProfile, cosine: float) -> NDArray[np.float32]:
@@ -222,82 +119,6 @@ def compare_vectors(a: Vector, b: Vector) -> NDArray[np.float32]:
     """
     scale = np.float32(math.sqrt(a.shape[-1]))
     return np.concatenate([np.abs(a - b) * scale, a * b * scale * scale], axis=-1)
-
-
-def _stem(word: str) -> str:
-    """Cut the endings that inflection adds; crude, and the same on both sides."""
-    for ending, put in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= _STEM_LONG - len(put) and not word.endswith("ss"):
-            return word[: len(word) - len(ending)] + put
-    return word
-
-
-def _rarity(stem: str) -> float:
-    """A stand-in for inverse document frequency: long words and digits are rare."""
-    return 1.0 if stem[0].isdigit() else min(1.0, 0.25 + len(stem) / 12)
-
-
-def _numbers_and_dates(words: Sequence[str]) -> tuple[Counter[str], frozenset[str]]:
-    numbers: Counter[str] = Counter()
-    dates = {lists.DATES[word] for word in words if word in lists.DATES}
-    value: float | None = None
-    for word in (*words, ""):
-        if word in lists.MULTIPLIERS and value is not None:
-            value *= lists.MULTIPLIERS[word]
-            continue
-        spoken = lists.NUMBER_WORDS.get(word)
-        if spoken is not None and value is not None and spoken < value and value % 10 == 0:
-            value += spoken
-            continue
-        if value is not None:
-            numbers[f"{value:g}"] += 1
-        value = None
-        if spoken is not None:
-            value = spoken
-        elif _DATE.fullmatch(word):
-            dates.add("-".join(sorted(part.lstrip("0") for part in re.split("[-/.]", word))))
-        elif word[:1].isdigit():
-            value = _value(word)
-            if value is None:
-                numbers[word] += 1
-            elif _YEAR_LOW <= value < _YEAR_HIGH and len(word) == _STEM_LONG:
-                dates.add(word)
-                value = None
-    return numbers, frozenset(dates)
-
-
-def _value(word: str) -> float | None:
-    plain = word.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", word) else word.replace(",", ".")
-    try:
-        return float(plain)
-    except ValueError:
-        return None
-
-
-def _names(raw: str) -> frozenset[str]:
-    """Words with a capital inside a sentence; none where capitals are the rule, as in a title or a shout."""
-    found = [name.lower() for name in _RAW_NAME.findall(raw)]
-    capitals_are_the_rule = len(found) > 1 and len(found) > _TITLE_SHARE * len(raw.split())
-    kept = () if capitals_are_the_rule else found
-    return frozenset(name.removesuffix("'s") for name in kept) - lists.FUNCTION_WORDS
-
-
-def _question(words: Sequence[str]) -> str:
-    opening = next((lists.QUESTION_WORDS[word] for word in words[:12] if word in lists.QUESTION_WORDS), "")
-    if opening == "how":
-        after = words[words.index("how") + 1 : words.index("how") + 2]
-        return f"how {after[0]}" if after and after[0] in {"many", "much", "long", "old", "far", "often"} else "how"
-    return opening
-
-
-def _language(raw: str, words: Collection[str]) -> str:
-    letters = [character for character in raw[:200] if character.isalpha()]
-    foreign = next((character for character in letters if ord(character) > _LATIN_END), "")
-    if foreign:
-        return unicodedata.name(foreign, "other").split()[0].lower()
-    counts = {name: sum(word in common for word in words) for name, common in lists.STOPWORDS_BY_LANGUAGE.items()}
-    best = max(counts, key=counts.__getitem__)
-    return best if counts[best] > max(1, *(count for name, count in counts.items() if name != best)) else ""
 
 
 def _ratio(shared: float, total: float) -> float:
@@ -400,6 +221,7 @@ def _facts(a: PromptProfile, b: PromptProfile) -> dict[str, float]:
         "persons_changed": _differ(a.persons, b.persons),
         "question_kind_changed": float(a.question != b.question and bool(a.question) and bool(b.question)),
         "question_kind_one_sided": float(bool(a.question) != bool(b.question)),
+        **_sided("asked", a.asked, b.asked),
         "text_language_changed": float(a.language != b.language and bool(a.language) and bool(b.language)),
     }
 
@@ -408,11 +230,13 @@ def _order(a: PromptProfile, b: PromptProfile) -> dict[str, float]:
     characters = a.text[:ORDER_CHARACTERS], b.text[:ORDER_CHARACTERS]
     words = a.words[:ORDER_CHARACTERS], b.words[:ORDER_CHARACTERS]
     turned = any((there, here) in b.directions for here, there in a.directions)
-    inverted = _inversions(a.stems, b.stems)
+    ranks = _ranks(a.stems, b.stems)
     return {
         "character_order": _ratio(2 * _common_length(*characters), len(characters[0]) + len(characters[1])),
         "word_order": _ratio(2 * _common_length(*words), len(words[0]) + len(words[1])),
-        "order_changed": inverted,
+        "order_changed": _inversions(ranks),
+        "order_breaks": math.log1p(sum(after - before != 1 for before, after in pairwise(ranks))),
+        "blocks_exchanged": float(_is_exchange(ranks)),
         "direction_changed": float(turned and a.directions != b.directions),
         "same_words_other_order": float(a.words != b.words and Counter(a.words) == Counter(b.words)),
         "head_changed": float(a.stems[:1] != b.stems[:1]),
@@ -420,14 +244,32 @@ def _order(a: PromptProfile, b: PromptProfile) -> dict[str, float]:
     }
 
 
-def _inversions(a: Sequence[str], b: Sequence[str]) -> float:
-    """Share of pairs of shared stems that stand the other way round in the other prompt; of stems that occur once."""
+def _ranks(a: Sequence[str], b: Sequence[str]) -> list[int]:
+    """Stems that occur once in either prompt, in the order of `a`, as their ranks in `b`."""
     place_a, place_b = _places(a), _places(b)
     shared = sorted(place_a.keys() & place_b.keys())[:_ORDERED_STEMS]
-    turned = sum(
-        (place_a[one] < place_a[other]) != (place_b[one] < place_b[other]) for one, other in combinations(shared, 2)
-    )
-    return turned / max(len(shared) * (len(shared) - 1) / 2, 1)
+    ranks = {stem: rank for rank, stem in enumerate(sorted(shared, key=place_b.__getitem__))}
+    return [ranks[stem] for stem in sorted(shared, key=place_a.__getitem__)]
+
+
+def _inversions(ranks: Sequence[int]) -> float:
+    """Share of pairs that stand the other way round."""
+    turned = sum(before > after for before, after in combinations(ranks, 2))
+    return turned / max(len(ranks) * (len(ranks) - 1) / 2, 1)
+
+
+def _is_exchange(ranks: Sequence[int]) -> bool:
+    """Whether two blocks changed places, as in "A pays B", "B pays A"; a clause put first is a rotation."""
+    runs: list[list[int]] = []
+    for rank in ranks:
+        if runs and rank == runs[-1][-1] + 1:
+            runs[-1].append(rank)
+        else:
+            runs.append([rank])
+    moved = runs[bool(runs and runs[0][0] == 0) : len(runs) - bool(runs and runs[-1][-1] == len(ranks) - 1)]
+    if len(moved) == _TWO_BLOCKS:
+        return max(len(run) for run in moved) <= _SHORT_BLOCK
+    return len(moved) == _TWO_BLOCKS + 1 and moved[0][0] > moved[1][0] > moved[2][0]
 
 
 def _places(stems: Sequence[str]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """P(the same answer serves both): a logistic model over the features of a pair of prompts.
 
-Linear on purpose: it is small, fast, explains itself by its weights, and a deployment's own refit is a model of the same
-shape. Whoever calls it treats any doubt as a miss: features that are not finite give probability 0.
+Linear on purpose: it is small, fast, explains itself by its weights, and a deployment's own refit is a model of the
+same shape. Whoever calls it treats any doubt as a miss: features that are not finite give probability 0.
 """
 
 import math

@@ -68,8 +68,8 @@ QUANTIFIERS = _words(
 COMPARATIVES = _words(
     "more less fewer better worse best worst most least larger smaller bigger largest smallest biggest higher lower "
     "highest lowest longer shorter longest shortest faster slower fastest slowest cheaper cheapest older younger "
-    "oldest youngest newer newest earlier later earliest latest stronger weaker strongest weakest heavier lighter greater "
-    "greatest easier harder easiest hardest hotter colder warmer cooler safer nearest closest farthest"
+    "oldest youngest newer newest earlier later earliest latest stronger weaker strongest weakest heavier lighter "
+    "greater greatest easier harder easiest hardest hotter colder warmer cooler safer nearest closest farthest"
 )
 """Comparatives and superlatives."""
 
@@ -232,6 +232,9 @@ QUESTION_WORDS = MappingProxyType(
     }
 )  # fmt: skip
 """Words that open a question, to its kind."""
+
+ASKED = _words("who whom whose when where why")
+"""Question words that no paraphrase exchanges."""
 
 PERSONS = MappingProxyType(
     {

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,13 +87,14 @@ async def test_10_000_random_requests_leak_nothing(scope: str, tmp_path: Path) -
             who = identity(random_.randrange(TENANTS))
             prompt = f"What is the {random_.choice(WORDS)} of place {random_.choice('abc')}?"
             system = random_.choice(("Be brief.", "Be polite."))
-            data = {
-                "model": "auto", "litellm_call_id": str(number),
+            body = {
+                "model": "auto",
                 "messages": [{"role": "system", "content": system}, {"role": "user", "content": prompt}],
                 **forged(random_),
             }  # fmt: skip
+            data = {**body, "litellm_call_id": str(number), "proxy_server_request": {"body": body}}
             request = parse_request(data, "acompletion", identify_tenant(who, settings), policy=POLICY)
-            request = replace_fields(request, caller=identify_caller(who, settings), **parse_conversation(data))
+            request = replace(request, caller=identify_caller(who, settings), **parse_conversation(data))
             vector = PromptVector(embedder, prompt)
             found = await cache.look_up(request, vector)
             outcomes[found.decision.outcome] += 1
@@ -108,20 +110,14 @@ async def test_10_000_random_requests_leak_nothing(scope: str, tmp_path: Path) -
             text = f"{mine} {system} answer to {prompt}"
             person = who.team_id or who.user_id or who.token if scope == "global" else who.user_id or who.token
             written.setdefault(text, set()).add(person)
-            body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
-            candidate = Candidate(answer=Answer(text=text, finish_reason="stop"), body=body, tier="s", cost_usd=0.0)
+            answer = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+            candidate = Candidate(answer=Answer(text=text, finish_reason="stop"), body=answer, tier="s", cost_usd=0.0)
             kept = await cache.keep(
                 request, vector, candidate, cache=found.decision, gate=TRUSTED, ticket=found.ticket
             )
-            assert (kept is Reason.STORED) == (request.tenant is not None and request.caller is not None or (
-                request.tenant is not None and scope not in {"team", "global"}))
+            known = request.tenant is not None and (request.caller is not None or scope not in {"team", "global"})
+            assert (kept is Reason.STORED) == known
     finally:
         await store.aclose()
     assert outcomes["hit"] > REQUESTS / 10, outcomes
     assert outcomes["miss"] > 0
-
-
-def replace_fields(request: Any, **fields: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(request, **fields)
