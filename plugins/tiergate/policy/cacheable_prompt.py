@@ -70,6 +70,8 @@ _OWN = (
     r"country|"
     r"birthday|age|name|history|manager|portfolio|grades?|scores?|points|prescriptions?|results?|tasks?|notes?|files?|"
     r"documents?|reminders?|savings|debt|loan|mortgage|premium|top[- ]?up|money|horoscope)"
+    r"(?! (?:polic(?:y|ies)|windows?|process(?:es)?|rules?|guidelines?|procedures?|formats?|requirements?|terms|pages?|"
+    r"api|schema|handbook|manual|system|services?|department|conditions|types?|options))"
 )
 _ASKS_STATE = (
     r"(?:what(?:'s| is| are| was| were)?|where(?:'s| is| are)?|when(?:'s| is| are| does| do| will| was)?|"

@@ -240,7 +240,7 @@ class SemanticCache:
             await self.store.store(entry)
             if self.grey_zone is not None:
                 self.grey_zone.renew(entry.entry_id)
-            await self._compare(request, ticket, fresh)
+            await self._label(ticket, fresh)
             return Reason.STORED
 
         try:
@@ -279,7 +279,10 @@ class SemanticCache:
         )
 
     async def _confirmations(self, fresh: StoredAnswer) -> tuple[str, ...]:
-        """Who has had the same answer to exactly this question, this caller included."""
+        """Who has had the same answer to exactly this question, this caller included.
+
+        An answer to a similar question confirms nothing: whoever stuffs near-collisions could confirm himself.
+        """
         if self.settings.scope not in SHARED_SCOPES:
             return fresh.confirmed_by
         before = await self.store.look_up_exact(fresh.tenant, fresh.context_key, fresh.prompt, now=0.0)
@@ -287,21 +290,12 @@ class SemanticCache:
             return fresh.confirmed_by
         return tuple(dict.fromkeys((*before.answer.confirmed_by, *fresh.confirmed_by)))[-_MAX_CONFIRMATIONS:]
 
-    async def _compare(self, request: Request, ticket: Ticket, fresh: StoredAnswer) -> None:
-        """Compare the new answer with the neighbour's: it confirms the neighbour, and labels the pair."""
-        neighbour = ticket.neighbour
-        if neighbour is None or neighbour.exact:
+    async def _label(self, ticket: Ticket, fresh: StoredAnswer) -> None:
+        """Compare the new answer of a re-ask with the one that would have been served: that labels the pair."""
+        if not ticket.re_asked or ticket.neighbour is None or self.grey_zone is None:
             return
-        unconfirmed = self.settings.scope in SHARED_SCOPES and request.caller not in neighbour.answer.confirmed_by
-        if not (ticket.re_asked or unconfirmed):
-            return
-        same = await self._agree(fresh, neighbour.answer)
-        if ticket.re_asked and self.grey_zone is not None:
-            ticket.agreed = same
-            self.grey_zone.add_label(ticket.key.tenant, neighbour.similarity, same=same)
-        if unconfirmed and same and request.caller is not None:
-            confirmed_by = (*neighbour.answer.confirmed_by, request.caller)[-_MAX_CONFIRMATIONS:]
-            await self.store.store(replace(neighbour.answer, confirmed_by=confirmed_by))
+        ticket.agreed = await self._agree(fresh, ticket.neighbour.answer)
+        self.grey_zone.add_label(ticket.key.tenant, ticket.neighbour.similarity, same=ticket.agreed)
 
     async def _agree(self, one: StoredAnswer, other: StoredAnswer) -> bool:
         texts = text_of(one.body), text_of(other.body)

@@ -71,6 +71,9 @@ NOT_CALLER = [
     "How does the song 'Where Is My Mind' begin?",
     "My code raises KeyError, what does the error mean?",
     "What is a memory card?",
+    "What is our refund policy?",
+    "What are our password rules?",
+    "How long is our refund window?",
 ]
 LEANING = [
     "and the second one?",
