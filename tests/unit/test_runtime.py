@@ -8,6 +8,8 @@ import pytest
 
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
+from tiergate.adapters.qdrant_server_store import QdrantServerStore
+from tiergate.cache_parts import build_store
 from tiergate.pack import locate_pack
 from tiergate.pack_check import load_pack
 from tiergate.runtime import PIPELINE, Runtime, SystemClock, build_embedder
