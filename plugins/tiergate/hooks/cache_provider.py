@@ -13,7 +13,6 @@ from tiergate.hooks.pipeline import Pipeline
 from tiergate.ports import StoredAnswer
 
 CHUNK_CHARS = 64
-CHUNK_FIELDS = ("system_fingerprint", "service_tier")
 
 
 class CacheProvider(CustomLLM):
@@ -43,8 +42,6 @@ class CacheProvider(CustomLLM):
         stored = self._served(kwargs.get("logging_obj"))
         choice = stored.body["choices"][0]
         text = choice["message"].get("content") or ""
-        # LiteLLM copies these onto each chunk: a stream names them as the answer did.
-        extra = {name: stored.body[name] for name in CHUNK_FIELDS if stored.body.get(name) is not None} or None
         for start in range(0, len(text), CHUNK_CHARS):
             yield GenericStreamingChunk(
                 text=text[start : start + CHUNK_CHARS],
@@ -53,7 +50,6 @@ class CacheProvider(CustomLLM):
                 usage=None,
                 index=0,
                 tool_use=None,
-                provider_specific_fields=extra,
             )
         yield GenericStreamingChunk(
             text="",
@@ -62,7 +58,6 @@ class CacheProvider(CustomLLM):
             usage=stored.body.get("usage"),
             index=0,
             tool_use=None,
-            provider_specific_fields=extra,
         )
 
     def _served(self, logging: Any) -> StoredAnswer:

@@ -10,11 +10,11 @@ from litellm import stream_chunk_builder
 
 from tiergate.exchange import Call
 from tiergate.hooks.answer_parser import (
+    name_fields,
     parse_answer,
     parse_logprobs,
     parse_usage,
     strip_logprobs,
-    strip_provider_fields,
 )
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
@@ -50,7 +50,7 @@ async def watch_stream(
                 if not entry.request.logprobs_asked:
                     strip_logprobs(chunk)
                 if entry.served is not None:
-                    strip_provider_fields(chunk)
+                    name_fields(chunk, entry.served.body)
             yield chunk
         complete = True
     except Exception as exc:
