@@ -43,7 +43,9 @@ class StandIn:
         body = json.loads(raw) if raw else None
         self.bodies.append(body)
         status, answer = await self.answer(scope["method"], path, body)
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+        await send(
+            {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
+        )
         await send({"type": "http.response.body", "body": answer})
 
     async def answer(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
@@ -73,8 +75,10 @@ class StandIn:
         vectors = {"size": DIMENSIONS, "distance": "Cosine"}
         config = {
             "params": {"vectors": vectors}, "hnsw_config": {"m": 0, "ef_construct": 100, "full_scan_threshold": 10000},
-            "optimizer_config": {"deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 0,
-                                 "flush_interval_sec": 5},
+            "optimizer_config": {
+                "deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 0,
+                "flush_interval_sec": 5,
+            },
         }  # fmt: skip
         return {
             "status": "green", "optimizer_status": "ok", "segments_count": 1, "points_count": len(self.points),
@@ -87,7 +91,9 @@ async def stand_in() -> AsyncIterator[tuple[StandIn, str]]:
     app, port = StandIn(), free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    for _ in range(500):
+        if server.started:
+            break
         await asyncio.sleep(0.01)
     yield app, f"http://127.0.0.1:{port}"
     server.should_exit = True
@@ -126,7 +132,9 @@ async def test_it_makes_its_collection_and_stores_without_waiting(stand_in: tupl
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "no json", "slow"])
-async def test_a_server_that_fails_gives_store_errors_and_is_left_alone(stand_in: tuple[StandIn, str], fault: str) -> None:
+async def test_a_server_that_fails_gives_store_errors_and_is_left_alone(
+    stand_in: tuple[StandIn, str], fault: str
+) -> None:
     server, url = stand_in
     store = store_on(url, look_up_budget_ms=300)
     await store.store(answer())

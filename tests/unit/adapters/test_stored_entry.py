@@ -52,7 +52,11 @@ def test_what_was_written_in_the_clear_is_still_read() -> None:
 
 
 def test_an_entry_that_cannot_be_read_is_left_out_of_a_look_up() -> None:
-    found = [(1.0, codec(OLD).dumps(ENTRY), NO_VECTOR), (0.9, codec(NEW).dumps(ENTRY), NO_VECTOR), (0.8, "{", NO_VECTOR)]
+    found = [
+        (1.0, codec(OLD).dumps(ENTRY), NO_VECTOR),
+        (0.9, codec(NEW).dumps(ENTRY), NO_VECTOR),
+        (0.8, "{", NO_VECTOR),
+    ]
     assert [each.similarity for each in codec(NEW).in_scope(found, "t", "c")] == [0.9]
     assert codec(NEW).in_scope(found, "u", "c") == []
     assert exact_match(codec(NEW).in_scope(found, "t", "c"), "other", now=0.0) is None

@@ -70,7 +70,6 @@ class Bench:
         return replace(found.decision, store_reason=await self.keep(request, found, answer))
 
 
-
 @pytest.fixture
 def bench() -> Bench:
     return Bench()

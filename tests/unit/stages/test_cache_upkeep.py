@@ -16,9 +16,7 @@ CAPITAL = "What is the capital of Portugal?"
 
 
 def upkeep_of(bench: Any) -> CacheUpkeep:
-    return CacheUpkeep(
-        store=bench.store, clock=bench.clock, flights=bench.cache.flights, grey_zone=bench.grey_zone
-    )
+    return CacheUpkeep(store=bench.store, clock=bench.clock, flights=bench.cache.flights, grey_zone=bench.grey_zone)
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -28,9 +26,7 @@ async def test_an_invalidation_leaves_an_audit_line(
     await bench.ask(CAPITAL, tags=("doc:1",))
     await bench.ask("Name a river in Africa", tags=("doc:2",))
     with caplog.at_level(logging.WARNING, "tiergate.cache.audit"):
-        done = await upkeep_of(bench).invalidate(
-            Selection(tag="doc:1", prompt=CAPITAL), actor="admin", dry_run=dry_run
-        )
+        done = await upkeep_of(bench).invalidate(Selection(tag="doc:1", prompt=CAPITAL), actor="admin", dry_run=dry_run)
     assert (done.entries, done.dry_run, len(bench.store.entries)) == (1, dry_run, 2 if dry_run else 1)
     line = json.loads(caplog.messages[-1])
     assert (line["action"], line["actor"], line["entries"], line["dry_run"]) == ("invalidate", "admin", 1, dry_run)

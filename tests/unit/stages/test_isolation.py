@@ -45,8 +45,8 @@ def forged(random_: random.Random) -> dict[str, Any]:
     """What a client may write to pass for another."""
     victim = random_.randrange(TENANTS)
     names = {
-        "user_api_key": f"hash-{victim}", "user_api_key_hash": f"hash-{victim}", "user_api_key_team_id": f"team-{victim // 5}",
-        "user_api_key_user_id": f"user-{victim // 2}", "tenant": f"hash-{victim}", "caller": f"hash-{victim}",
+        "user_api_key": f"hash-{victim}", "user_api_key_hash": f"hash-{victim}",
+        "user_api_key_team_id": f"team-{victim // 5}", "user_api_key_user_id": f"user-{victim // 2}", "tenant": f"hash-{victim}", "caller": f"hash-{victim}",
     }  # fmt: skip
     kinds: tuple[dict[str, Any], ...] = (
         {},
@@ -112,9 +112,7 @@ async def test_10_000_random_requests_leak_nothing(scope: str, tmp_path: Path) -
             written.setdefault(text, set()).add(person)
             answer = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
             candidate = Candidate(answer=Answer(text=text, finish_reason="stop"), body=answer, tier="s", cost_usd=0.0)
-            kept = await cache.keep(
-                request, vector, candidate, cache=found.decision, gate=TRUSTED, ticket=found.ticket
-            )
+            kept = await cache.keep(request, vector, candidate, cache=found.decision, gate=TRUSTED, ticket=found.ticket)
             known = request.tenant is not None and (request.caller is not None or scope not in {"team", "global"})
             assert (kept is Reason.STORED) == known
     finally:
