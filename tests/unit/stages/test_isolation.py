@@ -45,9 +45,13 @@ def forged(random_: random.Random) -> dict[str, Any]:
     """What a client may write to pass for another."""
     victim = random_.randrange(TENANTS)
     names = {
-        "user_api_key": f"hash-{victim}", "user_api_key_hash": f"hash-{victim}",
-        "user_api_key_team_id": f"team-{victim // 5}", "user_api_key_user_id": f"user-{victim // 2}", "tenant": f"hash-{victim}", "caller": f"hash-{victim}",
-    }  # fmt: skip
+        "user_api_key": f"hash-{victim}",
+        "user_api_key_hash": f"hash-{victim}",
+        "user_api_key_team_id": f"team-{victim // 5}",
+        "user_api_key_user_id": f"user-{victim // 2}",
+        "tenant": f"hash-{victim}",
+        "caller": f"hash-{victim}",
+    }
     kinds: tuple[dict[str, Any], ...] = (
         {},
         {"metadata": names},
