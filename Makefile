@@ -6,7 +6,9 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-proxy test-classifier test-slow lint typecheck docs bench classifier encoder pairs
+# Every target is a command; the files that targets make are the stamps in the venv.
+MAKEFLAGS += --no-builtin-rules
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -44,6 +46,13 @@ pairs: $(VENV)/.train ## Train the default pair model of the semantic cache from
 
 run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's requests, serve (ONCE=1 stops after them)
 	@$(BIN)/python -m tiergate.demo.quickstart $(if $(ONCE),--once) --port $(PORT)
+
+helm-sync: $(VENV)/.dev ## Write the chart's generated files: config copy, values schema, table, rendered examples
+	$(BIN)/python -m helm.chartgen
+
+helm-check: $(VENV)/.dev ## Helm chart: generated files fresh, lint, render, refusals, schemas, manifests for three Kubernetes versions
+	$(BIN)/python -m helm.chartgen --check
+	$(BIN)/pytest tests/helm
 
 lint: $(VENV)/.dev ## ruff and import-linter
 	$(BIN)/ruff format --check

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tiergate.adapters.absent_store import AbsentStore
 from tiergate.adapters.answer_cipher import AnswerCipher
 from tiergate.adapters.litellm_flight_board import LiteLLMFlightBoard
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
@@ -61,6 +62,8 @@ def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> Answer
         ConfigurationError: The store cannot be opened.
     """
     settings = policy.semantic_cache
+    if not settings.enabled:
+        return AbsentStore()
     cipher = build_cipher(policy, policy_path)
     store: QdrantEdgeStore | QdrantServerStore
     if isinstance(settings.store, EdgeStore):

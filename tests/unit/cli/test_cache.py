@@ -19,7 +19,7 @@ def request(prompt: str) -> dict[str, Any]:
 class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.write("policy.yaml", f"version: 1\n{TIERS}semantic_cache:\n  store: {{path: {path / 'cache'}}}\n")
+        self.write("policy.yaml", f"version: 1\n{TIERS}semantic_cache:\n  store: {{kind: edge, path: {path / 'cache'}}}\n")
 
     def write(self, name: str, text: str) -> str:
         (self.path / name).write_text(text, encoding="utf-8")

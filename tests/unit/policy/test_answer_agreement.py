@@ -30,7 +30,7 @@ def pair(cosine: float) -> tuple[Vector, Vector]:
         (f"{LONG}.", f"{LONG} and not Porto.", 0.99, False),
         (f"{LONG}: 1,000 people.", f"{LONG}: 1000 people", 0.99, True),
     ],
-
+)
 def test_answers_agree_only_without_a_doubt(one: str, other: str, cosine: float | None, *, same: bool) -> None:
     vectors = None if cosine is None else pair(cosine)
     assert agrees(one, other, vectors=vectors) is same

@@ -1,0 +1,44 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helm.chartgen.places import CHART
+from helm.chartgen.rendering import render_chart
+from tests.helm.conftest import ONE_POD, Chart, merge
+
+TEMPLATE = "dashboards.yaml"
+BOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
+
+
+@pytest.fixture
+def with_board(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    copy = tmp_path / "tiergate"
+    shutil.copytree(CHART, copy)
+    (copy / "files" / "dashboards").mkdir(exist_ok=True)
+    board = {"title": "A board", "panels": [{"expr": 'rate(x{a="{{ b }}"}[5m])'}]}
+    (copy / "files" / "dashboards" / "board.json").write_text(json.dumps(board, indent=2), encoding="utf-8")
+    return copy, board
+
+
+def test_it_is_off_by_default(chart: Chart) -> None:
+    assert chart.find(TEMPLATE) is None
+
+
+def test_every_board_of_the_chart_is_in_it(chart: Chart) -> None:
+    document = chart.find(TEMPLATE, {"dashboards.enabled": True})
+    if not BOARDS:
+        assert document is None
+        return
+    assert document is not None
+    assert document["data"].keys() == {board.name for board in BOARDS}
+
+
+def test_a_board_is_carried_as_it_is(with_board: tuple[Path, dict[str, Any]]) -> None:
+    folder, board = with_board
+    rendered = render_chart(merge(ONE_POD, {"dashboards.enabled": True}), folder)
+    document = yaml.safe_load(rendered[TEMPLATE])
+    assert json.loads(document["data"]["board.json"]) == board
+    assert document["metadata"]["labels"]["grafana_dashboard"] == "1"
