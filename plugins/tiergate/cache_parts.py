@@ -1,5 +1,6 @@
 """Builds the semantic cache from policy: its store, its pair model, and what watches both."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,22 @@ from tiergate.ports import AnswerStore, Clock, Embedder, FlightBoard
 from tiergate.settings import EdgeStore, Policy
 from tiergate.stages.grey_zone import GreyZone
 from tiergate.stages.pair_judge import PairJudge
+from tiergate.stages.refilled_store import RefilledStore
 from tiergate.stages.semantic_cache import SemanticCache
 from tiergate.stages.single_flight import SingleFlights
 from tiergate.stages.store_limit import StoreLimit
+
+
+class WallClock:
+    """The time of this machine."""
+
+    def now(self) -> float:
+        """Return Unix time in seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
 
 
 def build_semantic_cache(
@@ -55,8 +69,8 @@ def build_semantic_cache(
     )
 
 
-def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> AnswerStore:
-    """Open the answer store that policy names.
+def build_store(policy: Policy, embedder: Embedder, policy_path: Path, clock: Clock | None = None) -> AnswerStore:
+    """Open the answer store that policy names; after a change of the encoder it is filled in the background.
 
     Raises:
         ConfigurationError: The store cannot be opened.
@@ -64,6 +78,7 @@ def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> Answer
     settings = policy.semantic_cache
     if not settings.enabled:
         return AbsentStore()
+    clock = clock or WallClock()
     cipher = build_cipher(policy, policy_path)
     store: QdrantEdgeStore | QdrantServerStore
     if isinstance(settings.store, EdgeStore):
@@ -77,7 +92,8 @@ def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> Answer
     else:
         store = QdrantServerStore(settings.store, embedder.dimensions, embedder.digest, cipher=cipher)
     store.open()
-    return store
+    old = store.open_previous() if isinstance(store, QdrantEdgeStore) else None
+    return store if old is None else RefilledStore(store, old, embedder, clock)
 
 
 def build_cipher(policy: Policy, policy_path: Path) -> AnswerCipher | None:

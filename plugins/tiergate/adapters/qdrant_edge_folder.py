@@ -30,18 +30,19 @@ class EdgeFolder:
         path: The folder; made when missing, then for its owner only, since it holds prompts and answers.
         dimensions: Length of the encoder's vectors.
         encoder_digest: Digest of the encoder. Each encoder has shards of its own, so vectors never mix.
+        borrowed: Whether this process holds the lock already, for another encoder.
 
     Raises:
         ConfigurationError: The folder cannot be used, another process has it open, or its manifest is torn or
             of another schema.
     """
 
-    def __init__(self, path: Path, dimensions: int, encoder_digest: str) -> None:
+    def __init__(self, path: Path, dimensions: int, encoder_digest: str, *, borrowed: bool = False) -> None:
         self.path = path
         self._dimensions = dimensions
         self._digest = encoder_digest
         self._collection = path / encoder_digest[:16]
-        self._lock = self._acquire()
+        self._lock = -1 if borrowed else self._acquire()
         try:
             self._manifest = self._read()
             self.shard = self._current()
@@ -81,6 +82,24 @@ class EdgeFolder:
             for folder in self._collection.iterdir():
                 if folder.name != self.shard.name:
                     shutil.rmtree(folder, ignore_errors=True)
+
+    def previous(self) -> tuple[str, int] | None:
+        """Return digest and dimensions of another encoder whose shard is still there; None when there is none."""
+        for name, entry in self._manifest["collections"].items():
+            if name != self._collection.name and (self.path / name / str(entry.get("shard"))).is_dir():
+                return str(entry["encoder_digest"]), int(entry["dimensions"])
+        return None
+
+    def forget(self, encoder_digest: str) -> None:
+        """Remove the collection of another encoder.
+
+        Raises:
+            OSError: The manifest could not be written.
+        """
+        name = encoder_digest[:16]
+        if self._manifest["collections"].pop(name, None) is not None:
+            self.make_current(self.shard)
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def release(self) -> None:
         """Give the lock back."""

@@ -107,6 +107,30 @@ class QdrantEdgeStore:
             self._started_at = time.monotonic()
             self._folder = folder
 
+    def open_previous(self) -> "QdrantEdgeStore | None":
+        """Open the collection of the encoder before, which `open` leaves alone; an empty one is removed. Blocks.
+
+        Returns:
+            The store, for look-ups, browsing and removal; None when there is none that can be read.
+        """
+        previous = self._folder.previous() if self._folder is not None else None
+        if previous is None or self._folder is None:
+            return None
+        digest, dimensions = previous
+        store = QdrantEdgeStore(self._path, dimensions, digest, cipher=self._codec.cipher)
+        try:
+            folder = EdgeFolder(self._path, dimensions, digest, borrowed=True)
+            link = EdgeLink(folder.shard, dimensions)
+            if link.points == 0:
+                link.close()
+                self._folder.forget(digest)
+                return None
+        except (StoreError, ConfigurationError, OSError) as exc:
+            _log.warning("the answers of the encoder before cannot be read and are left alone: %s", exc)
+            return None
+        store._folder, store._link, store._started_at = folder, link, time.monotonic()
+        return store
+
     async def look_up_exact(self, tenant: str, context_key: str, prompt: str, *, now: float) -> Neighbour | None:
         """Return the live entry stored for exactly this prompt, or None.
 

@@ -1,7 +1,6 @@
 """The answer store of a policy, opened for a command."""
 
 import json
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import Any, TextIO
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
-from tiergate.cache_parts import build_store
+from tiergate.cache_parts import WallClock, build_store
 from tiergate.errors import StoreError
 from tiergate.hooks.conversation import parse_conversation
 from tiergate.hooks.request_parser import parse_request
@@ -21,18 +20,6 @@ from tiergate.policy.semantic_cache import decide_eligibility
 from tiergate.ports import AnswerStore, Embedder, Selection, StoredAnswer
 from tiergate.settings import Encoder, Policy, load_policy
 from tiergate.stages.cache_upkeep import CacheUpkeep, export_entry, import_entry
-
-
-class WallClock:
-    """The time of this machine."""
-
-    def now(self) -> float:
-        """Return Unix time in seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds that never go back."""
-        return time.monotonic()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from tiergate.stages.failopen import fail_open
 from tiergate.stages.grey_zone import GreyZone
 from tiergate.stages.pair_judge import PairJudge
 from tiergate.stages.prompt_vector import PromptVector
-from tiergate.stages.single_flight import Flight, SingleFlights
+from tiergate.stages.single_flight import Boarding, Flight, SingleFlights
 from tiergate.stages.store_limit import StoreLimit
 
 STORE_BUDGET_MS = 2_000.0
@@ -132,7 +132,8 @@ class SemanticCache:
             if found.served is not None:
                 flights.land(flight, found.served)
                 return found
-            boarding = await flights.lead_all(flight)
+            latest = flights.latest(flight)
+            boarding = Boarding(answer=latest) if latest is not None else await flights.lead_all(flight)
         except BaseException:  # a cancelled client must not leave the others waiting
             flights.land(flight, None)
             raise

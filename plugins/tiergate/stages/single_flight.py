@@ -65,9 +65,6 @@ class SingleFlights:
         if not self._settings.enabled:
             return Boarding()
         now = self._clock.monotonic()
-        landed = self._landed.get(key)
-        if landed is not None and now - landed[0] <= KEPT_S:
-            return Boarding(answer=landed[1])
         flight = self._flights.get(key)
         if flight is None or now - flight.started >= self._budget_s:
             flight = Flight(key, now, asyncio.get_running_loop().create_future())
@@ -79,6 +76,12 @@ class SingleFlights:
         except TimeoutError:
             answer = None
         return Boarding(answer=answer, waited_s=self._clock.monotonic() - now)
+
+    def latest(self, flight: Flight) -> StoredAnswer | None:
+        """Return what the same question was answered a moment ago: a store may show an entry late, or have failed."""
+        landed = self._landed.get(flight.key)
+        fresh = landed is not None and self._clock.monotonic() - landed[0] <= KEPT_S
+        return landed[1] if landed is not None and fresh else None
 
     async def lead_all(self, flight: Flight) -> Boarding:
         """Lead for all workers too, or wait for the worker that leads; call it after a look-up that missed."""

@@ -440,3 +440,25 @@ async def test_a_folder_of_schema_1_is_brought_up_to_date(folder: Path) -> None:
     assert await store.remove(Selection(stored_before=1e12)) == 1
     assert json.loads((folder / "manifest.json").read_text())["schema"] == 2
     await store.aclose()
+
+
+async def test_the_collection_of_the_encoder_before_serves_until_it_is_empty(folder: Path) -> None:
+    before = QdrantEdgeStore(folder, DIMENSIONS, DIGEST)
+    before.open()
+    for number in range(3):
+        await before.store(answer(number))
+    await before.aclose()
+    for left in (3, 0):
+        now = QdrantEdgeStore(folder, 2 * DIMENSIONS, "f" * 64)
+        now.open()
+        old = now.open_previous()
+        if left:
+            assert old is not None
+            await assert_holds(old, range(3))
+            assert await old.remove(Selection()) == 3
+            await old.aclose()
+        else:
+            assert old is None
+            assert list(json.loads((folder / "manifest.json").read_text())["collections"]) == ["f" * 16]
+            assert not (folder / DIGEST[:16]).exists()
+        await now.aclose()

@@ -19,7 +19,8 @@ def request(prompt: str) -> dict[str, Any]:
 class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.write("policy.yaml", f"version: 1\n{TIERS}semantic_cache:\n  store: {{kind: edge, path: {path / 'cache'}}}\n")
+        store = f"{{kind: edge, path: {path / 'cache'}}}"
+        self.write("policy.yaml", f"version: 1\n{TIERS}semantic_cache:\n  store: {store}\n")
 
     def write(self, name: str, text: str) -> str:
         (self.path / name).write_text(text, encoding="utf-8")
