@@ -21,28 +21,28 @@ def reason_of(gateway: Any, headers: dict[str, str]) -> str:
 
 def test_a_bound_serves_paraphrases_and_no_other_numbers_and_nothing_lies_in_the_clear(start_gateway: Any) -> None:
     with start_gateway(policy=bounded_and_sealed, environ={"TIERGATE_CACHE_KEYS": KEY}) as gateway:
-        first, headers = gateway.ask("What is the capital city of Portugal?")
+        first, headers = gateway.ask("What is the capital of Italy?")
         assert headers["cache"] == "miss"
-        again, headers = gateway.ask("what is the capital city of portugal")
+        again, headers = gateway.ask("Could you tell me what the capital of Italy is?")
         assert headers["cache"] == "hit"
         assert again["choices"] == first["choices"]
         record = gateway.record(headers["decision-id"])["cache"]
         assert record["reason"] == "similar_enough"
         assert record["probability"] > 0.5
         assert 0 < record["error_bound"] <= 0.05
-        _, headers = gateway.ask("What is the capital city of Paraguay?")
+        _, headers = gateway.ask("What is the capital of Norway?")
         assert reason_of(gateway, headers) == "above_max_error"
 
-        _, headers = gateway.ask("What is the capital city of Portugal?", metadata={"tiergate": {"cache": "off"}})
+        _, headers = gateway.ask("What is the capital of Italy?", metadata={"tiergate": {"cache": "off"}})
         assert reason_of(gateway, headers) == "control_off"
-        _, headers = gateway.ask("What is the capital city of Portugal?", metadata={"tiergate": {"cache": "refresh"}})
+        _, headers = gateway.ask("What is the capital of Italy?", metadata={"tiergate": {"cache": "refresh"}})
         assert gateway.record(headers["decision-id"])["cache"]["store_reason"] == "stored"
 
         stored = b"".join(
             file.read_bytes() for file in (gateway.proxy.folder / "data" / "cache").rglob("*") if file.is_file()
         )
         assert b"sealed:" in stored
-        assert b"Portugal" not in stored
+        assert b"Italy" not in stored
 
 
 def shared_by_all(policy: dict[str, Any]) -> None:
