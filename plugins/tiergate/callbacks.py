@@ -58,11 +58,15 @@ def locate_policy() -> tuple[Path, Path | None]:
 @lru_cache(maxsize=1)
 def _runtime() -> Runtime:
     policy_path, config_path = locate_policy()
-    return build_runtime(policy_path, config_path, router=_router)
+    return build_runtime(policy_path, config_path, router=_router, redis=_redis)
 
 
 def _router() -> Any:
     return getattr(sys.modules.get(_HOST), "llm_router", None)
+
+
+def _redis() -> Any:
+    return getattr(sys.modules.get(_HOST), "redis_usage_cache", None)
 
 
 @lru_cache(maxsize=1)

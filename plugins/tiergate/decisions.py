@@ -57,6 +57,27 @@ class Reason(StrEnum):
     LOGPROBS_ASKED = "logprobs_asked"
     CONTROL_OFF = "control_off"
     CONTROL_REFRESH = "control_refresh"
+    ABOUT_NOW = "about_now"
+    ABOUT_CALLER = "about_caller"
+    OTHER_LANGUAGE = "other_language"
+    ABOVE_MAX_ERROR = "above_max_error"
+    NO_CONTROLLED_CUT = "no_controlled_cut"
+    NOT_COVERED = "not_covered"
+    NO_LONGER_TRUSTED = "no_longer_trusted"
+    UNCONFIRMED = "unconfirmed"
+    RECALLED = "recalled"
+    SLICE_CLOSED = "slice_closed"
+    RE_ASKED = "re_asked"
+    SAME_FLIGHT = "same_flight"
+    # semantic_cache, what became of a new answer
+    STORED = "stored"
+    STORE_FAILED = "store_failed"
+    NOT_TRUSTED = "not_trusted"
+    NOT_LOOKED_UP = "not_looked_up"
+    FILTERED = "filtered"
+    INCOMPLETE = "incomplete"
+    TOO_LONG = "too_long"
+    STORE_LIMIT = "store_limit"
     # intent_router
     SCORE_MEETS_QUALITY = "score_meets_quality"
     NO_TIER_MEETS_QUALITY = "no_tier_meets_quality"
@@ -91,6 +112,10 @@ class CacheDecision:
         error_bound: The bound on the share of wrong hits in force; None with a static similarity.
         age_s: Age of the served answer in seconds; None unless hit.
         entry_id: Identifier of the served entry; None unless hit.
+        probability: P(the same answer serves both prompts); None when it was not asked for.
+        store_reason: What became of the new answer: stored, or why not; None when there was none.
+        agreed: Whether a re-asked answer says the same as the stored one; None when it was not re-asked.
+        waited_ms: How long the request waited for the same question of another; None when it did not.
         error: Class of the error when the stage failed.
     """
 
@@ -100,6 +125,10 @@ class CacheDecision:
     error_bound: float | None = None
     age_s: float | None = None
     entry_id: str | None = None
+    probability: float | None = None
+    store_reason: Reason | None = None
+    agreed: bool | None = None
+    waited_ms: float | None = None
     error: str | None = None
 
 

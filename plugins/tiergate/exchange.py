@@ -28,6 +28,10 @@ class Request:
         max_tokens: Limit of the answer in tokens; None when not given.
         logprobs_asked: Whether the client itself asked for log-probabilities.
         controls: `metadata.tiergate` of the client, allowed by policy.
+        caller: Hashed identity of the one who asks, as narrow as LiteLLM knows it; several may share a tenant.
+        system_key: Digest like `context_key`, without the earlier turns.
+        earlier: (role, text) of each turn before the last one that is no system prompt.
+        tags: Tags of the request, such as the version of a document in it; not part of the match.
     """
 
     call_id: str
@@ -45,6 +49,10 @@ class Request:
     max_tokens: int | None = None
     logprobs_asked: bool = False
     controls: Mapping[str, Any] = field(default_factory=dict)
+    caller: str | None = None
+    system_key: str = ""
+    earlier: tuple[tuple[str, str], ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,7 +198,9 @@ def _check_store(policy: Policy, policy_path: Path) -> list[Defect]:
     if not policy.semantic_cache.enabled:
         return []
     if not isinstance(store, EdgeStore):
-        return [error(policy_path, f"{key}.kind", "server is not supported by this version", "use kind: edge")]
+        if store.url.startswith(("http://", "https://")):
+            return []
+        return [error(policy_path, f"{key}.url", f"{store.url!r} is no address", "write https://HOST:6333")]
     blocked = _blocked_folder(store.path)
     if blocked is None:
         return []

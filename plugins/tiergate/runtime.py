@@ -8,21 +8,19 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from tiergate.adapters.absent_store import AbsentStore
 from tiergate.adapters.decision_log import SqlDecisionLog, open_decision_log
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
-from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
 from tiergate.artifact import Artifact
-from tiergate.errors import PolicyError
+from tiergate.cache_parts import build_board, build_cipher, build_semantic_cache, build_store, find_pair_model
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.pack_check import Pack, load_pack
-from tiergate.ports import AnswerStore, Embedder
-from tiergate.settings import EdgeStore, Encoder, Policy
+from tiergate.ports import Embedder
+from tiergate.settings import Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
@@ -58,9 +56,12 @@ class Runtime:
         pack: The checked configuration.
         policy_path: Where it came from, for messages.
         models: LiteLLM's models.
+        redis: Returns LiteLLM's Redis, or None.
     """
 
-    def __init__(self, pack: Pack, *, policy_path: Path, models: LiteLLMModels) -> None:
+    def __init__(
+        self, pack: Pack, *, policy_path: Path, models: LiteLLMModels, redis: Callable[[], Any] = lambda: None
+    ) -> None:
         policy = pack.policy
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pool = InferencePool(threads=policy.encoder.threads, max_queue=policy.encoder.max_queue)
@@ -71,7 +72,14 @@ class Runtime:
         clock = SystemClock()
         self.pipeline = Pipeline(
             policy=policy,
-            semantic_cache=SemanticCache(store=self._store, settings=policy.semantic_cache, clock=clock),
+            semantic_cache=build_semantic_cache(
+                policy,
+                self._store,
+                self._embedder,
+                clock,
+                board=build_board(redis, build_cipher(policy, policy_path)),
+                pair_model=find_pair_model(policy, self._embedder),
+            ),
             intent_router=IntentRouter(classifier=self._classifier, policy=policy),
             confidence_gate=ConfidenceGate(policy=policy),
             decision_record=DecisionRecorder(
@@ -106,19 +114,26 @@ class Runtime:
         asyncio.run(self.aclose())
 
 
-def build_runtime(policy_path: Path, config_path: Path | None, *, router: Callable[[], Any]) -> Runtime:
+def build_runtime(
+    policy_path: Path,
+    config_path: Path | None,
+    *,
+    router: Callable[[], Any],
+    redis: Callable[[], Any] = lambda: None,
+) -> Runtime:
     """Read the configuration and build everything a proxy process needs.
 
     Args:
         policy_path: policy.yaml.
         config_path: LiteLLM's config.yaml; None when unknown.
         router: Returns LiteLLM's Router once it exists.
+        redis: Returns LiteLLM's Redis, or None when it has none.
 
     Raises:
         ConfigurationError: Names file, key and fix.
     """
     pack = load_pack(policy_path, config_path)
-    return Runtime(pack, policy_path=policy_path, models=LiteLLMModels(router))
+    return Runtime(pack, policy_path=policy_path, models=LiteLLMModels(router), redis=redis)
 
 
 def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:
@@ -137,24 +152,6 @@ def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:
     embedder = OnnxEmbedder(settings.path, pool=pool, threads=settings.threads)
     embedder.load()
     return embedder
-
-
-def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> AnswerStore:
-    """Open the answer store that policy names.
-
-    Raises:
-        ConfigurationError: The store cannot be opened.
-    """
-    store = policy.semantic_cache.store
-    if not policy.semantic_cache.enabled:
-        return AbsentStore()
-    if not isinstance(store, EdgeStore):
-        raise PolicyError(
-            policy_path, "semantic_cache.store.kind", "server is not supported by this version", "use kind: edge"
-        )
-    opened = QdrantEdgeStore(store.path, embedder.dimensions, embedder.digest)
-    opened.open()
-    return opened
 
 
 def build_listeners(policy: Policy, artifact: Artifact, log: SqlDecisionLog) -> tuple[Listener, ...]:

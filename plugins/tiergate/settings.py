@@ -40,6 +40,7 @@ class EdgeStore(Section):
 
     kind: Literal["edge"] = "edge"
     path: Path = Path("./data/cache")
+    max_entries: int = Field(default=1_000_000, gt=0)
 
 
 class ServerStore(Section):
@@ -49,6 +50,28 @@ class ServerStore(Section):
     url: str
     api_key: str | None = None
     collection: str = "tiergate"
+    grpc: bool = False
+    grpc_port: int = Field(default=6334, gt=0, lt=65536)
+    on_disk: bool = False
+    quantisation: Literal["none", "scalar", "binary"] = "none"
+    replication_factor: int = Field(default=1, ge=1)
+    shards: int = Field(default=1, ge=1)
+    look_up_budget_ms: Milliseconds = 40
+    store_budget_ms: Milliseconds = 2000
+
+
+class SingleFlight(Section):
+    """Whether equal questions that are asked at the same time wait for one answer."""
+
+    enabled: bool = True
+    budget_ms: Milliseconds = 60_000
+
+
+class StoreLimit(Section):
+    """How many answers a caller may store beside one that is there already."""
+
+    near_similarity: Share = 0.80
+    per_minute: int = Field(default=60, gt=0)
 
 
 class SemanticCache(Section):
@@ -62,6 +85,15 @@ class SemanticCache(Section):
     ttl_s: Seconds = 86400
     budget_ms: Milliseconds = 50
     max_answer_chars: int = Field(default=100_000, gt=0)
+    ttl_jitter: Share = 0.1
+    cache_version: str = "1"
+    multi_turn: Literal["off", "embed_conversation"] = "off"
+    confirmations: int = Field(default=2, ge=1)
+    pair_model: str = "builtin"
+    re_ask_share: Share = 0.0
+    single_flight: SingleFlight = SingleFlight()
+    store_limit: StoreLimit = StoreLimit()
+    encryption_keys: str | None = None
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:

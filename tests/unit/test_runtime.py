@@ -8,10 +8,11 @@ import pytest
 
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
-from tiergate.errors import PolicyError
+from tiergate.adapters.qdrant_server_store import QdrantServerStore
+from tiergate.cache_parts import build_store
 from tiergate.pack import locate_pack
 from tiergate.pack_check import load_pack
-from tiergate.runtime import PIPELINE, Runtime, SystemClock, build_embedder, build_store
+from tiergate.runtime import PIPELINE, Runtime, SystemClock, build_embedder
 from tiergate.settings import Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
@@ -34,13 +35,12 @@ def test_the_order_of_the_stages() -> None:
     assert (SemanticCache, IntentRouter, ConfidenceGate, DecisionRecorder) == PIPELINE
 
 
-def test_a_store_that_this_version_cannot_open_is_named(pack: Path) -> None:
+def test_a_server_that_is_down_does_not_stop_start_up(pack: Path) -> None:
     loaded = load_pack(pack / "policy.yaml", pack / "config.yaml")
-    store = {"kind": "server", "url": "http://127.0.0.1:1"}
-    policy = Policy.model_validate(loaded.policy.model_dump(mode="json") | {"semantic_cache": {"store": store}})
-    with pytest.raises(PolicyError) as caught:
-        build_store(policy, FakeEmbedder(), pack / "policy.yaml")
-    assert caught.value.key == "semantic_cache.store.kind"
+    named = {"kind": "server", "url": "http://127.0.0.1:1"}
+    policy = Policy.model_validate(loaded.policy.model_dump(mode="json") | {"semantic_cache": {"store": named}})
+    store = build_store(policy, FakeEmbedder(), pack / "policy.yaml")
+    assert isinstance(store, QdrantServerStore)
 
 
 async def test_an_embeddings_endpoint_may_be_the_encoder() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tiergate.ports import Neighbour, StoredAnswer, Vector
+from tiergate.ports import Neighbour, Page, Selection, StoredAnswer, StoreStats, Vector
 
 
 class AbsentStore:
@@ -23,6 +23,20 @@ class AbsentStore:
     async def store(self, answer: StoredAnswer) -> None:
         """Keep nothing."""
         del answer
+
+    async def browse(self, selection: Selection, *, after: str | None = None, limit: int = 100) -> Page:
+        """Return an empty page."""
+        del selection, after, limit
+        return Page(entries=(), after=None)
+
+    async def remove(self, selection: Selection) -> int:
+        """Remove nothing."""
+        del selection
+        return 0
+
+    async def stats(self) -> StoreStats:
+        """Return that there is nothing."""
+        return StoreStats(entries=0, indexed=0, disk_bytes=None, kind="none", collection="")
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -6,6 +6,9 @@ from typing import Any
 from tiergate.exchange import Answer, Call, TokenLogprob
 from tiergate.policy.money import Usage
 
+CHUNK_FIELDS = ("system_fingerprint", "service_tier")
+"""What every chunk of a provider's stream names."""
+
 
 def parse_answer(response: Any, *, logprobs: tuple[TokenLogprob, ...] | None = None) -> Answer:
     """Parse a chat completion (ModelResponse): its first choice counts.
@@ -55,6 +58,13 @@ def strip_logprobs(response: Any) -> None:
                 choice.logprobs = None
             else:
                 delattr(choice, "logprobs")
+
+
+def name_fields(chunk: Any, body: Mapping[str, Any]) -> None:
+    """Put what a stored answer says of its provider onto a chunk: a custom provider cannot hand it to LiteLLM."""
+    for name in CHUNK_FIELDS:
+        if body.get(name) is not None and getattr(chunk, name, None) is None:
+            setattr(chunk, name, body[name])
 
 
 def parse_usage(response: Any) -> Usage | None:

@@ -12,6 +12,7 @@ from tiergate.exchange import Call, Request
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
+from tiergate.stages.semantic_cache import Ticket
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.record import DecisionStatus
 
@@ -38,6 +39,7 @@ class InFlight:
         gate: What the gate decided; None until an answer was judged.
         tier: Tier that is being asked or has answered.
         served: The stored answer to serve; None unless the cache hit.
+        ticket: What a miss leaves for its answer; None when the cache was not asked.
         calls: Every attempt so far, failed ones included.
         attempts: When the last attempt of each call began, by call id, on the monotonic clock.
         call_tiers: Tier of each escalation, by call id.
@@ -62,6 +64,7 @@ class InFlight:
     gate: GateDecision | None = None
     tier: str | None = None
     served: StoredAnswer | None = None
+    ticket: Ticket | None = None
     calls: list[Call] = field(default_factory=list)
     attempts: dict[str, float] = field(default_factory=dict)
     call_tiers: dict[str, str] = field(default_factory=dict)

@@ -104,4 +104,8 @@ async def keep_answer(pipeline: Pipeline, entry: InFlight, response: Any, answer
     if entry.gate is None or entry.tier is None or entry.served is not None:
         return
     candidate = Candidate(answer=answer, body=response.model_dump(), tier=entry.tier, cost_usd=sum_cost(entry.calls))
-    await pipeline.semantic_cache.keep(entry.request, entry.vector, candidate, cache=entry.cache, gate=entry.gate)
+    reason = await pipeline.semantic_cache.keep(
+        entry.request, entry.vector, candidate, cache=entry.cache, gate=entry.gate, ticket=entry.ticket
+    )
+    agreed = entry.ticket.agreed if entry.ticket is not None else None
+    entry.cache = replace(entry.cache, store_reason=reason, agreed=agreed)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import HTTPException
@@ -9,11 +10,12 @@ from fastapi import HTTPException
 from tiergate.decisions import CacheDecision, CacheOutcome, Reason
 from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Request
+from tiergate.hooks.conversation import parse_conversation
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.record_builder import finish_record
 from tiergate.hooks.request_parser import ENDPOINTS, copy_containers, parse_request
-from tiergate.hooks.tenant import identify_tenant
+from tiergate.hooks.tenant import identify_caller, identify_tenant
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.stages.semantic_cache import LookUp
@@ -51,6 +53,8 @@ async def before_call(pipeline: Pipeline, identity: Any, data: dict[str, Any], c
 async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_type: str) -> dict[str, Any]:
     tenant = identify_tenant(identity, pipeline.policy.semantic_cache)
     request = parse_request(data, call_type, tenant, policy=pipeline.policy)
+    caller = identify_caller(identity, pipeline.policy.semantic_cache)
+    request = replace(request, caller=caller, **parse_conversation(data))
     entry = await _enter(pipeline, request, data, identity)
     if entry.served is not None and pipeline.cache_group is not None:
         entry.tier = entry.served.tier
@@ -84,7 +88,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         with suppressed("decision_record"):  # another request's record is no reason to leave this one unrouted
             finish_record(pipeline, stale)
     found = await _look_up(pipeline, request, entry.vector)
-    entry.cache, entry.served = found.decision, found.served
+    entry.cache, entry.served, entry.ticket = found.decision, found.served, found.ticket
     looked_up = clock.monotonic()
     entry.add_stage(Stage.SEMANTIC_CACHE, entry.started, looked_up)
     if entry.cache.outcome is CacheOutcome.HIT:

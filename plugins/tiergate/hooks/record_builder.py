@@ -19,6 +19,7 @@ def begin_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
 
 def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
     """Write the final record and return the headers."""
+    pipeline.semantic_cache.release(entry.ticket)
     record = build_record(pipeline, entry)
     pipeline.decision_record.finish(record, parent=entry.parent)
     return build_headers(record, streaming=False)
@@ -45,7 +46,7 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         baseline_cost_usd=baseline,
         saved_usd=saved(baseline, cost_usd),
         latency_ms=entry.since_start_ms(pipeline.clock.monotonic()),
-        overhead_ms=sum(entry.stage_ms.get(stage, 0.0) for stage in (Stage.SEMANTIC_CACHE, Stage.INTENT_ROUTER)),
+        overhead_ms=_overhead_ms(entry),
         stage_ms=dict(entry.stage_ms),
         stage_start_ms=dict(entry.stage_start_ms),
         status=entry.status,
@@ -53,6 +54,12 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         embedding=entry.vector.known,
         prompt=entry.request.prompt if policy.decision_log.store_prompts else None,
     )
+
+
+def _overhead_ms(entry: InFlight) -> float:
+    """Return the time of the stages before the call; waiting for the same question of another is no overhead."""
+    spent = sum(entry.stage_ms.get(stage, 0.0) for stage in (Stage.SEMANTIC_CACHE, Stage.INTENT_ROUTER))
+    return max(0.0, spent - (entry.cache.waited_ms or 0.0))
 
 
 def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"] | None:

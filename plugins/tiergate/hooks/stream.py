@@ -9,7 +9,13 @@ from typing import Any
 from litellm import stream_chunk_builder
 
 from tiergate.exchange import Call
-from tiergate.hooks.answer_parser import parse_answer, parse_logprobs, parse_usage, strip_logprobs
+from tiergate.hooks.answer_parser import (
+    name_fields,
+    parse_answer,
+    parse_logprobs,
+    parse_usage,
+    strip_logprobs,
+)
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.post_call import keep_answer
@@ -43,6 +49,8 @@ async def watch_stream(
                 chunks.append(chunk.model_copy(deep=True))
                 if not entry.request.logprobs_asked:
                     strip_logprobs(chunk)
+                if entry.served is not None:
+                    name_fields(chunk, entry.served.body)
             yield chunk
         complete = True
     except Exception as exc:

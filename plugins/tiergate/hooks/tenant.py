@@ -30,6 +30,25 @@ def identify_tenant(identity: Any, settings: SemanticCache) -> str | None:
     return hash_identity(settings.scope, "\x1f".join(str(part) for part in parts))
 
 
+def identify_caller(identity: Any, settings: SemanticCache) -> str | None:
+    """Return the hashed caller within the tenant, whose word counts once when an answer is confirmed.
+
+    In scope `global` that is the team where there is one, in scope `team` the user: many keys of one do not confirm
+    each other.
+
+    Args:
+        identity: LiteLLM's UserAPIKeyAuth.
+        settings: The cache's policy.
+    """
+    key = getattr(identity, "token", None) or getattr(identity, "api_key", None)
+    user, team = getattr(identity, "user_id", None), getattr(identity, "team_id", None)
+    kinds = {"global": (("team", team), ("user", user), ("key", key)), "team": (("user", user), ("key", key))}
+    for kind, name in kinds.get(settings.scope, (("key", key),)):
+        if isinstance(name, str) and name:
+            return hash_identity(f"caller {kind}", name)
+    return None
+
+
 def hash_identity(scope: str, identity: str) -> str:
     """Return 32 hexadecimal digits that stand for an identity."""
     return hashlib.sha256(f"tiergate\x1f{scope}\x1f{identity}".encode()).hexdigest()[:32]

@@ -57,6 +57,10 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "error_bound": 0.01,
             "age_s": None,
             "entry_id": None,
+            "probability": None,
+            "store_reason": None,
+            "agreed": None,
+            "waited_ms": None,
         },
         "route": {
             "outcome": "routed",

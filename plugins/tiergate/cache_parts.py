@@ -1,0 +1,133 @@
+"""Builds the semantic cache from policy: its store, its pair model, and what watches both."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tiergate.adapters.absent_store import AbsentStore
+from tiergate.adapters.answer_cipher import AnswerCipher
+from tiergate.adapters.litellm_flight_board import LiteLLMFlightBoard
+from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
+from tiergate.adapters.qdrant_server_store import QdrantServerStore
+from tiergate.errors import ArtifactError
+from tiergate.policy.cache_key import answer_version
+from tiergate.policy.pair_model import PairModel
+from tiergate.ports import AnswerStore, Clock, Embedder, FlightBoard
+from tiergate.settings import EdgeStore, Policy
+from tiergate.stages.grey_zone import GreyZone
+from tiergate.stages.pair_judge import PairJudge
+from tiergate.stages.refilled_store import RefilledStore
+from tiergate.stages.semantic_cache import SemanticCache
+from tiergate.stages.single_flight import SingleFlights
+from tiergate.stages.store_limit import StoreLimit
+
+
+class WallClock:
+    """The time of this machine."""
+
+    def now(self) -> float:
+        """Return Unix time in seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+
+def build_semantic_cache(
+    policy: Policy,
+    store: AnswerStore,
+    embedder: Embedder,
+    clock: Clock,
+    *,
+    board: FlightBoard | None = None,
+    pair_model: PairModel | None = None,
+) -> SemanticCache:
+    """Build the stage.
+
+    Args:
+        policy: The whole policy.
+        store: Where answers are kept.
+        embedder: The shared encoder.
+        clock: The time.
+        board: Where workers meet; None for one process.
+        pair_model: The model behind `max_error`; without one only exact matches are served under a bound.
+    """
+    settings, gate = policy.semantic_cache, policy.confidence_gate
+    return SemanticCache(
+        store=store,
+        settings=settings,
+        clock=clock,
+        version=answer_version(policy),
+        trust_from=gate.trust_from if gate.enabled else None,
+        embedder=embedder,
+        judge=PairJudge(embedder=embedder, model=pair_model, max_error=settings.max_error),
+        flights=SingleFlights(settings.single_flight, clock, board),
+        limit=StoreLimit(settings.store_limit, clock),
+        grey_zone=GreyZone(settings),
+    )
+
+
+def build_store(policy: Policy, embedder: Embedder, policy_path: Path, clock: Clock | None = None) -> AnswerStore:
+    """Open the answer store that policy names; after a change of the encoder it is filled in the background.
+
+    Raises:
+        ConfigurationError: The store cannot be opened.
+    """
+    settings = policy.semantic_cache
+    if not settings.enabled:
+        return AbsentStore()
+    clock = clock or WallClock()
+    cipher = build_cipher(policy, policy_path)
+    store: QdrantEdgeStore | QdrantServerStore
+    if isinstance(settings.store, EdgeStore):
+        store = QdrantEdgeStore(
+            settings.store.path,
+            embedder.dimensions,
+            embedder.digest,
+            cipher=cipher,
+            max_entries=settings.store.max_entries,
+        )
+    else:
+        store = QdrantServerStore(settings.store, embedder.dimensions, embedder.digest, cipher=cipher)
+    store.open()
+    old = store.open_previous() if isinstance(store, QdrantEdgeStore) else None
+    return store if old is None else RefilledStore(store, old, embedder, clock)
+
+
+def build_cipher(policy: Policy, policy_path: Path) -> AnswerCipher | None:
+    """Build what encrypts answers and prompts; None when policy gives no keys.
+
+    Raises:
+        PolicyError: A key is no key.
+    """
+    keys = policy.semantic_cache.encryption_keys
+    return None if keys is None else AnswerCipher.from_keys(keys, policy_file=policy_path)
+
+
+def build_board(redis: Callable[[], Any], cipher: AnswerCipher | None) -> FlightBoard:
+    """Build where workers meet: LiteLLM's own Redis, when it has one."""
+    return LiteLLMFlightBoard(redis, cipher=cipher)
+
+
+def find_pair_model(policy: Policy, embedder: Embedder) -> PairModel | None:
+    """Load the pair model that policy names.
+
+    Returns:
+        The model; None without `max_error`, and when the built-in one was trained on another encoder.
+
+    Raises:
+        ArtifactError: The folder that policy names is missing, torn or of another encoder.
+    """
+    if policy.semantic_cache.max_error is None:
+        return None
+    from tiergate.pair_artifact import builtin_pair_model_path, load_pair_model  # noqa: PLC0415
+
+    named = policy.semantic_cache.pair_model
+    if named != "builtin":
+        return load_pair_model(Path(named), encoder_digest=embedder.digest)
+    try:
+        return load_pair_model(builtin_pair_model_path(), encoder_digest=embedder.digest)
+    except ArtifactError:
+        return None
