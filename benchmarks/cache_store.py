@@ -110,9 +110,7 @@ async def measure_exact(store: QdrantEdgeStore, count: int, tenants: int) -> dic
     return spread(seconds)
 
 
-async def measure_optimise(
-    store: QdrantEdgeStore, vectors: NDArray[np.float32], tenants: int
-) -> dict[str, Any]:
+async def measure_optimise(store: QdrantEdgeStore, vectors: NDArray[np.float32], tenants: int) -> dict[str, Any]:
     """Optimise, with look-ups meanwhile."""
     begin = time.perf_counter()
     optimise = asyncio.create_task(store.optimise())

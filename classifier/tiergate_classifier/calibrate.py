@@ -168,9 +168,7 @@ def calibrate_domains(
     """
 
     def loss(log_temperature: float) -> float:
-        return float(
-            -log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(domain)), domain].mean()
-        )
+        return float(-log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(domain)), domain].mean())
 
     temperature = float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
     temperature = round(temperature, _DIGITS)

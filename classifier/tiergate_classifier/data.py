@@ -91,18 +91,12 @@ def load_workload(folder: Path) -> tuple[PromptRow, ...]:
             try:
                 row = PromptRow.model_validate_json(line)
             except ValidationError as exc:
-                raise ConfigurationError(
-                    file, f"line {number}", str(exc), "write one JSON row per line"
-                ) from exc
+                raise ConfigurationError(file, f"line {number}", str(exc), "write one JSON row per line") from exc
             if row.tier not in WORKLOAD_TIERS or row.domain not in WORKLOAD_DOMAINS:
                 problem = f"tier {row.tier!r} or domain {row.domain!r} is unknown"
-                raise ConfigurationError(
-                    file, f"line {number}", problem, "use the tiers and domains of README.md"
-                )
+                raise ConfigurationError(file, f"line {number}", problem, "use the tiers and domains of README.md")
             if {row.id, row.prompt} & seen:
-                raise ConfigurationError(
-                    file, f"line {number}", f"{row.id!r} or its prompt comes twice", "remove it"
-                )
+                raise ConfigurationError(file, f"line {number}", f"{row.id!r} or its prompt comes twice", "remove it")
             seen |= {row.id, row.prompt}
             rows.append(row)
     return tuple(rows)
@@ -136,7 +130,5 @@ def build_table(rows: Sequence[PromptRow], embedder: OnnxEmbedder) -> Table:
 def _workload_files(folder: Path) -> list[Path]:
     found = sorted(folder.glob("*.jsonl"))
     if not found:
-        raise ConfigurationError(
-            folder, "", "there is no *.jsonl file", "name a folder with labelled prompts"
-        )
+        raise ConfigurationError(folder, "", "there is no *.jsonl file", "name a folder with labelled prompts")
     return found

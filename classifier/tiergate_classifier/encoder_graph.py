@@ -49,13 +49,9 @@ class _Graph:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def node(
-        self, operator: str, inputs: Sequence[str], output: str, *, domain: str = "", **attributes: Any
-    ) -> str:
+    def node(self, operator: str, inputs: Sequence[str], output: str, *, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output and return the output's name."""
-        self.nodes.append(
-            helper.make_node(operator, list(inputs), [output], name=output, domain=domain, **attributes)
-        )
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, domain=domain, **attributes))
         return output
 
     def linear(self, name: str, source: str, weights: Weights, key: str) -> str:

@@ -85,9 +85,7 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
     }
     test = table.take(splits.test)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = write_artifact(
-            Path(scratch) / "draft", manifest=manifest, head=head, calibration=calibration, card=""
-        )
+        draft = write_artifact(Path(scratch) / "draft", manifest=manifest, head=head, calibration=calibration, card="")
         metrics = measure(draft, test, score_table(draft, test))
     sizes = (len(splits.development), len(splits.test))
     manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
@@ -170,9 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Build the classifier from the command line; SOURCE_DATE_EPOCH fixes its creation time."""
     parser = argparse.ArgumentParser(prog="python -m tiergate_classifier.export", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument(
-        "--workload", type=Path, help="folder of labelled prompts; default: the one that ships"
-    )
+    parser.add_argument("--workload", type=Path, help="folder of labelled prompts; default: the one that ships")
     options = parser.parse_args(arguments)
     workload = options.workload or builtin_workload_path()
     artifact = build_classifier(workload, options.out, created_at=_created_at())

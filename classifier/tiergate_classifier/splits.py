@@ -105,6 +105,5 @@ def fold_rows(groups: NDArray[np.int64]) -> tuple[Fold, ...]:
     """
     folds = GroupKFold(FOLDS).split(groups, groups=groups)
     return tuple(
-        Fold(train=tuple(train.tolist()), calibration=tuple(calibration.tolist()))
-        for train, calibration in folds
+        Fold(train=tuple(train.tolist()), calibration=tuple(calibration.tolist())) for train, calibration in folds
     )

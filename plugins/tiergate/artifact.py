@@ -42,9 +42,7 @@ from tiergate.artifact_format import (
 )
 from tiergate.errors import ArtifactError
 
-_REBUILD = (
-    "rebuild the artifact with `make classifier`, or name another folder in intent_router.classifier.artifact"
-)
+_REBUILD = "rebuild the artifact with `make classifier`, or name another folder in intent_router.classifier.artifact"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -158,9 +156,7 @@ def write_artifact(
     try:
         return _replace_folder(path, payload)
     except OSError as exc:
-        raise ArtifactError(
-            path, "", f"cannot be written ({exc})", "make its parent folder writable"
-        ) from exc
+        raise ArtifactError(path, "", f"cannot be written ({exc})", "make its parent folder writable") from exc
 
 
 def _replace_folder(path: Path, payload: Mapping[str, bytes]) -> Artifact:
@@ -204,14 +200,10 @@ def _parse_manifest(file: Path, raw: bytes) -> Manifest:
     try:
         version = json.loads(raw)["format_version"]
     except (ValueError, KeyError, TypeError) as exc:
-        raise ArtifactError(
-            file, "format_version", f"no JSON object with this key ({exc})", _REBUILD
-        ) from exc
+        raise ArtifactError(file, "format_version", f"no JSON object with this key ({exc})", _REBUILD) from exc
     if version != FORMAT_VERSION:
         problem = f"{version!r} is unknown; this version of tiergate reads {FORMAT_VERSION}"
-        raise ArtifactError(
-            file, "format_version", problem, "export the artifact with this version of tiergate"
-        )
+        raise ArtifactError(file, "format_version", problem, "export the artifact with this version of tiergate")
     return _parse(file, raw, Manifest)
 
 
@@ -257,9 +249,7 @@ def _parse_head(file: Path, raw: bytes, manifest: Manifest) -> Head:
     for name, shape in shapes.items():
         tensor = tensors[name]
         if tensor.shape != shape or tensor.dtype != np.float32:
-            problem = (
-                f"is {tensor.dtype} of shape {tensor.shape}, the manifest asks for float32 of shape {shape}"
-            )
+            problem = f"is {tensor.dtype} of shape {tensor.shape}, the manifest asks for float32 of shape {shape}"
             raise ArtifactError(file, name, problem, _REBUILD)
         if not np.isfinite(tensor).all():
             raise ArtifactError(file, name, "holds numbers that are not finite", _REBUILD)

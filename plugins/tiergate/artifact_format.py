@@ -218,8 +218,6 @@ class Head:
             vectors: Shape (n, D).
             features: Shape (n, F), in the manifest's order.
         """
-        standard = np.clip(
-            (features - self.feature_mean) / self.feature_scale, -_FEATURE_LIMIT, _FEATURE_LIMIT
-        )
+        standard = np.clip((features - self.feature_mean) / self.feature_scale, -_FEATURE_LIMIT, _FEATURE_LIMIT)
         inputs = np.concatenate([vectors, standard], axis=1)
         return inputs @ self.tier_weight.T + self.tier_bias, inputs @ self.domain_weight.T + self.domain_bias

@@ -152,7 +152,12 @@ class Runtime:
         self._embedder = build_embedder(policy.encoder, self._pool)
         self._classifier = EmbeddedClassifier(pack.artifact)
         self._store = build_store(policy, self._embedder, policy_path)
-        self._log = open_decision_log(policy.decision_log.url, policy_file=policy_path)
+        self._log = open_decision_log(
+            policy.decision_log.url,
+            policy_file=policy_path,
+            journal_folder=policy.decision_log.journal,
+            retention_days=policy.decision_log.retention_days,
+        )
         clock = SystemClock()
         self.pipeline = Pipeline(
             policy=policy,

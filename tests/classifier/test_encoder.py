@@ -78,9 +78,7 @@ def reference(weights: Weights, ids: list[int]) -> NDArray[np.float64]:
             for part in ("query", "key", "value")
         )
         scores = np.exp(query @ keys.transpose(0, 2, 1) / np.sqrt(SIZE / HEADS))
-        mixed = (
-            (scores / scores.sum(axis=-1, keepdims=True) @ value).transpose(1, 0, 2).reshape(len(ids), SIZE)
-        )
+        mixed = (scores / scores.sum(axis=-1, keepdims=True) @ value).transpose(1, 0, 2).reshape(len(ids), SIZE)
         out = f"{key}.attention.output"
         hidden = norm(f"{out}.LayerNorm", linear(f"{out}.dense", mixed) + hidden)
         wide = gelu(linear(f"{key}.intermediate.dense", hidden))

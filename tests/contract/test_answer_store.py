@@ -101,9 +101,7 @@ async def test_an_empty_store_finds_nothing(store: AnswerStore) -> None:
     assert list(await store.look_up("tenant-a", "context-1", unit(1), now=150.0)) == []
 
 
-@pytest.mark.parametrize(
-    "other", [{"tenant": "tenant-b"}, {"context_key": "context-2"}], ids=["tenant", "context"]
-)
+@pytest.mark.parametrize("other", [{"tenant": "tenant-b"}, {"context_key": "context-2"}], ids=["tenant", "context"])
 async def test_nothing_of_another_scope_is_seen(store: AnswerStore, other: dict[str, str]) -> None:
     await store.store(answer(**other))
     assert await store.look_up_exact("tenant-a", "context-1", "What is a tier?", now=150.0) is None
@@ -177,9 +175,7 @@ async def test_a_closed_store_says_so(make_store: Callable[[], OpenableStore]) -
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tenant=st.text(), context=st.text(), prompt=st.text(min_size=1))
-async def test_any_text_makes_the_round_trip(
-    store: AnswerStore, tenant: str, context: str, prompt: str
-) -> None:
+async def test_any_text_makes_the_round_trip(store: AnswerStore, tenant: str, context: str, prompt: str) -> None:
     await store.store(answer(tenant=tenant, context_key=context, prompt=prompt, body={"text": prompt}))
     found = await store.look_up_exact(tenant, context, prompt, now=150.0)
     assert found is not None

@@ -57,9 +57,7 @@ def load_encoder_folder(path: Path) -> EncoderFolder:
     pooling = manifest.get("pooling")
     if pooling not in get_args(Pooling):
         choices = ", ".join(get_args(Pooling))
-        raise ArtifactError(
-            path / MANIFEST_FILE, "pooling", f"{pooling!r} is not known", f"use one of {choices}"
-        )
+        raise ArtifactError(path / MANIFEST_FILE, "pooling", f"{pooling!r} is not known", f"use one of {choices}")
     whole = hashlib.sha256()
     for name in (MODEL_FILE, TOKENIZER_FILE):
         content = _read(path / name)
@@ -107,6 +105,4 @@ def _check_digest(path: Path, name: str, content: bytes, digests: Any) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         problem = f"the file's SHA-256 is {found[:12]}…, the manifest says {str(expected)[:12]}…"
-        raise ArtifactError(
-            path / MANIFEST_FILE, f"files.{name}", problem, "copy the folder again as a whole"
-        )
+        raise ArtifactError(path / MANIFEST_FILE, f"files.{name}", problem, "copy the folder again as a whole")

@@ -23,9 +23,7 @@ class InferencePool:
 
     def __init__(self, threads: int = 1, max_queue: int = 64, *, name: str = "tiergate-inference") -> None:
         if threads < 1 or max_queue < 0:
-            raise ValueError(
-                f"threads must be at least 1 and max_queue at least 0: {threads!r}, {max_queue!r}"
-            )
+            raise ValueError(f"threads must be at least 1 and max_queue at least 0: {threads!r}, {max_queue!r}")
         self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
         self._places = threading.BoundedSemaphore(threads + max_queue)
 

@@ -135,9 +135,7 @@ class EdgeFolder:
         if entry.get("encoder_digest") != self._digest or entry.get("dimensions") != self._dimensions:
             problem = f"{entry!r} does not fit the encoder {self._digest} of {self._dimensions} dimensions"
             fix = "move the folder away; the cache then starts empty"
-            raise ConfigurationError(
-                self.path / _MANIFEST, f"collections.{self._collection.name}", problem, fix
-            )
+            raise ConfigurationError(self.path / _MANIFEST, f"collections.{self._collection.name}", problem, fix)
         shard = self._collection / str(entry.get("shard"))
         if not shard.is_dir():
             fix = "move the whole folder away; the cache then starts empty"

@@ -129,9 +129,7 @@ class EdgeLink:
             message, _ = decode(connection.recv_bytes())
         except (EOFError, OSError) as exc:
             self.kill()
-            raise StoreError(
-                f"the answer store's process ended with status {self._process.returncode}"
-            ) from exc
+            raise StoreError(f"the answer store's process ended with status {self._process.returncode}") from exc
         return message
 
 

@@ -100,9 +100,7 @@ class QdrantEdgeStore:
             self._started_at = time.monotonic()
             self._folder = folder
 
-    async def look_up_exact(
-        self, tenant: str, context_key: str, prompt: str, *, now: float
-    ) -> Neighbour | None:
+    async def look_up_exact(self, tenant: str, context_key: str, prompt: str, *, now: float) -> Neighbour | None:
         """Return the live entry stored for exactly this prompt, or None.
 
         Raises:

@@ -182,9 +182,7 @@ def decide_answer(
         level = rule.certainty if rule is not None and rule.certainty is not None else certainty
         nan = fault is not None and fault.fault is Fault.NAN_LOGPROBS
         scores = _score_tokens(tokens, level, asked.top_logprobs, rng, nan=nan)
-    return StandInAnswer(
-        tokens=tokens, scores=scores, finish_reason=finish_reason, refusal=refusal, thinking=thinking
-    )
+    return StandInAnswer(tokens=tokens, scores=scores, finish_reason=finish_reason, refusal=refusal, thinking=thinking)
 
 
 def _find_topic(question: str) -> str:
@@ -203,9 +201,7 @@ def _write_text(asked: Asked, rule: Rule | None, rng: random.Random, fault: Faul
     if rule is not None and rule.answer is not None:
         return rule.answer.replace("{question}", asked.question).replace("{model}", asked.model)
     if asked.schema is not None:
-        value = (
-            build_instance(asked.schema, asked.question) if asked.schema else {"answer": asked.question[:200]}
-        )
+        value = build_instance(asked.schema, asked.question) if asked.schema else {"answer": asked.question[:200]}
         return json.dumps(value, ensure_ascii=False)
     return f"{rng.choice(_OPENINGS).format(topic=_find_topic(asked.question))} {rng.choice(_BODIES)}"
 
@@ -248,9 +244,7 @@ def _score_tokens(
         else:
             logprob = level[place % len(level)] if level else 0.0
         scores.append(
-            TokenScore(
-                token=token, logprob=logprob, top=_rank_alternatives(token, logprob, top) if top else ()
-            )
+            TokenScore(token=token, logprob=logprob, top=_rank_alternatives(token, logprob, top) if top else ())
         )
     return scores
 
@@ -301,9 +295,7 @@ class _Instance:
 
     def _build_kind(self, kind: str, schema: Mapping[str, Any], depth: int) -> Any:
         if kind == "object":
-            return {
-                name: self.build(part, depth + 1) for name, part in (schema.get("properties") or {}).items()
-            }
+            return {name: self.build(part, depth + 1) for name, part in (schema.get("properties") or {}).items()}
         if kind == "array":
             return [self.build(schema.get("items") or {}, depth + 1)] * max(1, int(schema.get("minItems", 1)))
         if kind in {"integer", "number"}:

@@ -64,9 +64,7 @@ class Messages:
             max_tokens=limit,
             stop=tuple(map(str, read_field(body, "stop_sequences", list, []))),
             schema=_read_schema(body),
-            tools=tuple(
-                Tool(name=str(tool.get("name")), schema=tool.get("input_schema") or {}) for tool in tools
-            ),
+            tools=tuple(Tool(name=str(tool.get("name")), schema=tool.get("input_schema") or {}) for tool in tools),
             tool_forced=forced.get(str(choice.get("type"))),
             thinking=read_field(body, "thinking", dict, {}).get("type") in {"enabled", "adaptive"},
         )
@@ -141,9 +139,7 @@ def _render_blocks(answer: StandInAnswer, serial: str) -> list[dict[str, Any]]:
         blocks.append({"type": "thinking", "thinking": answer.thinking, "signature": f"sig_{serial}"})
     if answer.tool_call is not None:
         name, arguments = answer.tool_call
-        blocks.append(
-            {"type": "tool_use", "id": f"toolu_{serial}", "name": name, "input": _read_input(arguments)}
-        )
+        blocks.append({"type": "tool_use", "id": f"toolu_{serial}", "name": name, "input": _read_input(arguments)})
     elif answer.tokens:
         blocks.append({"type": "text", "text": answer.text, "citations": None})
     return blocks
@@ -158,9 +154,7 @@ def _read_input(arguments: str) -> Any:
     return value if isinstance(value, dict) else {"raw": arguments}
 
 
-def _stream_block(
-    block: Mapping[str, Any], answer: StandInAnswer
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _stream_block(block: Mapping[str, Any], answer: StandInAnswer) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return a block as it opens, and its deltas."""
     if block["type"] == "thinking":
         deltas = [{"type": "thinking_delta", "thinking": token} for token in split_tokens(block["thinking"])]
@@ -168,7 +162,5 @@ def _stream_block(
         return {"type": "thinking", "thinking": "", "signature": ""}, [*deltas, signature]
     if block["type"] == "tool_use" and answer.tool_call is not None:
         pieces = split_pieces(answer.tool_call[1])
-        return {**block, "input": {}}, [
-            {"type": "input_json_delta", "partial_json": piece} for piece in pieces
-        ]
+        return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
     return {**block, "text": ""}, [{"type": "text_delta", "text": token} for token in answer.tokens]

@@ -45,9 +45,7 @@ class BackgroundProvider:
 
 
 @contextmanager
-def run_in_background(
-    scenario: Scenario | None = None, *, name: str = "standin"
-) -> Iterator[BackgroundProvider]:
+def run_in_background(scenario: Scenario | None = None, *, name: str = "standin") -> Iterator[BackgroundProvider]:
     """Run a stand-in provider on a free port for the duration of the block.
 
     Args:

@@ -13,9 +13,7 @@ from tiergate.demo.scenario import FaultRule, Latency, ModelProfile, Rule, Scena
 
 _KEPT_REQUESTS = 20_000
 _KEPT_QUESTIONS = 100_000
-_HEADERS = frozenset(
-    {"traceparent", "tracestate", "user-agent", "x-request-id", "anthropic-version", "anthropic-beta"}
-)
+_HEADERS = frozenset({"traceparent", "tracestate", "user-agent", "x-request-id", "anthropic-version", "anthropic-beta"})
 _PROMPT_FIELDS = frozenset({"messages", "prompt", "input", "system", "instructions"})
 
 
@@ -134,9 +132,7 @@ class Control:
     def record(self, endpoint: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Arrival:
         """Note a request that arrived."""
         self._number += 1
-        kept = {
-            key: value for key, value in headers.items() if key in _HEADERS or key.startswith("x-tiergate")
-        }
+        kept = {key: value for key, value in headers.items() if key in _HEADERS or key.startswith("x-tiergate")}
         if "authorization" in headers or "x-api-key" in headers:
             kept["authorization"] = "given"
         arrival = Arrival(

@@ -45,8 +45,7 @@ def render_score(score: TokenScore) -> dict[str, Any]:
         "logprob": score.logprob,
         "bytes": list(score.token.encode()),
         "top_logprobs": [
-            {"token": token, "logprob": logprob, "bytes": list(token.encode())}
-            for token, logprob in score.top
+            {"token": token, "logprob": logprob, "bytes": list(token.encode())} for token, logprob in score.top
         ],
     }
 
@@ -89,12 +88,9 @@ def _read_tool_choice(choice: Any) -> str | None:
 def _read_tools(body: Mapping[str, Any]) -> tuple[Tool, ...]:
     if body.get("tool_choice") == "none":
         return ()
-    functions = [
-        tool.get("function", {}) for tool in read_field(body, "tools", list, []) if isinstance(tool, Mapping)
-    ]
+    functions = [tool.get("function", {}) for tool in read_field(body, "tools", list, []) if isinstance(tool, Mapping)]
     return tuple(
-        Tool(name=str(function.get("name")), schema=function.get("parameters") or {})
-        for function in functions
+        Tool(name=str(function.get("name")), schema=function.get("parameters") or {}) for function in functions
     )
 
 
@@ -111,9 +107,7 @@ class ChatCompletions:
             raise BadRequestError("'messages' must hold at least one message", "messages", "empty_array")
         top = read_field(body, "top_logprobs", int, 0)
         if top and not body.get("logprobs"):
-            raise BadRequestError(
-                "'top_logprobs' needs 'logprobs' to be true", "top_logprobs", "invalid_value"
-            )
+            raise BadRequestError("'top_logprobs' needs 'logprobs' to be true", "top_logprobs", "invalid_value")
         return Asked(
             model=read_model(body),
             question=find_question(messages),
@@ -160,9 +154,7 @@ class ChatCompletions:
             for choice, paced in _stream_choice(asked, answer, index, serial):
                 yield Frame(f"data: {encode_json({**head, 'choices': [choice], **tail})}\n\n", paced)
         if asked.include_usage:
-            yield Frame(
-                f"data: {encode_json({**head, 'choices': [], 'usage': render_usage(asked, answers)})}\n\n"
-            )
+            yield Frame(f"data: {encode_json({**head, 'choices': [], 'usage': render_usage(asked, answers)})}\n\n")
         yield _DONE
 
     def render_error(self, status: int, message: str, param: str | None, code: str | None) -> dict[str, Any]:
@@ -170,15 +162,11 @@ class ChatCompletions:
         return render_openai_error(status, message, param, code)
 
 
-def _render_logprobs(
-    asked: Asked, answer: StandInAnswer, scores: Sequence[TokenScore]
-) -> dict[str, Any] | None:
+def _render_logprobs(asked: Asked, answer: StandInAnswer, scores: Sequence[TokenScore]) -> dict[str, Any] | None:
     if not asked.logprobs or answer.tool_call is not None:
         return None
     rendered = [render_score(score) for score in scores]
-    return (
-        {"content": None, "refusal": rendered} if answer.refusal else {"content": rendered, "refusal": None}
-    )
+    return {"content": None, "refusal": rendered} if answer.refusal else {"content": rendered, "refusal": None}
 
 
 def _render_choice(asked: Asked, answer: StandInAnswer, index: int, serial: str) -> dict[str, Any]:
@@ -208,9 +196,7 @@ def _render_choice(asked: Asked, answer: StandInAnswer, index: int, serial: str)
 def _stream_choice(
     asked: Asked, answer: StandInAnswer, index: int, serial: str
 ) -> Iterator[tuple[dict[str, Any], bool]]:
-    def chunk(
-        delta: dict[str, Any], logprobs: Any = None, finish_reason: str | None = None
-    ) -> dict[str, Any]:
+    def chunk(delta: dict[str, Any], logprobs: Any = None, finish_reason: str | None = None) -> dict[str, Any]:
         return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
 
     if answer.tool_call is not None:
@@ -289,9 +275,7 @@ class TextCompletions:
             choice = {"text": "", "index": index, "logprobs": None, "finish_reason": answer.finish_reason}
             yield Frame(f"data: {encode_json({**head, 'choices': [choice], **tail})}\n\n")
         if asked.include_usage:
-            yield Frame(
-                f"data: {encode_json({**head, 'choices': [], 'usage': render_usage(asked, answers)})}\n\n"
-            )
+            yield Frame(f"data: {encode_json({**head, 'choices': [], 'usage': render_usage(asked, answers)})}\n\n")
         yield _DONE
 
     def render_error(self, status: int, message: str, param: str | None, code: str | None) -> dict[str, Any]:

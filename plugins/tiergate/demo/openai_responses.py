@@ -51,15 +51,9 @@ class Responses:
         """Read a request; see `Wire.parse`."""
         given = body.get("input")
         if not given or not isinstance(given, str | list):
-            raise BadRequestError(
-                "Missing required parameter: 'input'", "input", "missing_required_parameter"
-            )
+            raise BadRequestError("Missing required parameter: 'input'", "input", "missing_required_parameter")
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
-        texts = [
-            read_text(item.get("content") or item.get("output"))
-            for item in items
-            if isinstance(item, Mapping)
-        ]
+        texts = [read_text(item.get("content") or item.get("output")) for item in items if isinstance(item, Mapping)]
         instructions = read_field(body, "instructions", str, "")
         choice = body.get("tool_choice")
         tools = [tool for tool in read_field(body, "tools", list, []) if tool.get("type") == "function"]
@@ -74,14 +68,8 @@ class Responses:
             schema=_read_schema(body),
             tools=()
             if choice == "none"
-            else tuple(
-                Tool(name=str(tool.get("name")), schema=tool.get("parameters") or {}) for tool in tools
-            ),
-            tool_forced=""
-            if choice == "required"
-            else choice.get("name")
-            if isinstance(choice, Mapping)
-            else None,
+            else tuple(Tool(name=str(tool.get("name")), schema=tool.get("parameters") or {}) for tool in tools),
+            tool_forced="" if choice == "required" else choice.get("name") if isinstance(choice, Mapping) else None,
             echo={key: body.get(key) for key in _ECHOED} | {"tool_choice": choice or "auto"},
         )
 
@@ -90,9 +78,7 @@ class Responses:
         answer = answers[0]
         truncated = answer.finish_reason == "length"
         filtered = answer.finish_reason == "content_filter"
-        return _render_response(
-            asked, serial, status="incomplete" if truncated or filtered else "completed"
-        ) | {
+        return _render_response(asked, serial, status="incomplete" if truncated or filtered else "completed") | {
             "output": [_render_item(asked, answer, serial)],
             "incomplete_details": {"reason": "max_output_tokens" if truncated else "content_filter"}
             if truncated or filtered
@@ -140,9 +126,7 @@ class Responses:
         return render_openai_error(status, message, param, code)
 
 
-def _stream_text(
-    answer: StandInAnswer, part: Mapping[str, Any]
-) -> Iterator[tuple[str, bool, dict[str, Any]]]:
+def _stream_text(answer: StandInAnswer, part: Mapping[str, Any]) -> Iterator[tuple[str, bool, dict[str, Any]]]:
     """Yield kind, pacing and fields of the events of one content part."""
     empty = {"type": "refusal", "refusal": ""} if answer.refusal else {**part, "text": "", "logprobs": []}
     yield "response.content_part.added", False, {"part": empty}

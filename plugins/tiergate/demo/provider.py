@@ -100,10 +100,7 @@ class StandInProvider:
             return _refuse(wire, arrival, 400, message, param="logprobs", code="unsupported_parameter")
         if conduct.profile.logprobs == "ignored":
             asked = replace(asked, logprobs=False, top_logprobs=0)
-        if (
-            conduct.fault is not None
-            and (refusal := _fail(wire, arrival, conduct, conduct.fault)) is not None
-        ):
+        if conduct.fault is not None and (refusal := _fail(wire, arrival, conduct, conduct.fault)) is not None:
             return refusal
         return self._deliver(wire, asked, arrival, conduct)
 
@@ -147,10 +144,7 @@ class StandInProvider:
         except BadRequestError as exc:
             return _refuse(wire, arrival, 400, str(exc), param=exc.param, code=exc.code)
         conduct = self._control.decide_conduct(Asked(model=str(body["model"]), question=str(body["input"])))
-        if (
-            conduct.fault is not None
-            and (refusal := _fail(wire, arrival, conduct, conduct.fault)) is not None
-        ):
+        if conduct.fault is not None and (refusal := _fail(wire, arrival, conduct, conduct.fault)) is not None:
             return refusal
         return PacedResponse(encode_json(rendered), arrival, wait_s=conduct.first_byte_s)
 
@@ -269,9 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(exc, file=sys.stderr)  # noqa: T201
         return 2
     listener = socket.create_server((options.host, options.port))
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
-    )
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     ready = f"ready {options.name} http://{options.host}:{listener.getsockname()[1]}"
     _Server(config, ready).run(sockets=[listener])
     return 0

@@ -258,6 +258,4 @@ def load_scenario(source: str | Path) -> Scenario:
     except ValidationError as exc:
         first = exc.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(
-            source, key, first["msg"], "see tiergate.demo.scenario for the fields"
-        ) from exc
+        raise ConfigurationError(source, key, first["msg"], "see tiergate.demo.scenario for the fields") from exc

@@ -144,9 +144,7 @@ def _to_array(values: Sequence[Any]) -> Array:
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        return np.array(
-            [value if isinstance(value, float) else math.nan for value in values], dtype=np.float64
-        )
+        return np.array([value if isinstance(value, float) else math.nan for value in values], dtype=np.float64)
 
 
 def _clean(values: Array) -> Array:

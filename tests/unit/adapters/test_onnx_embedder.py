@@ -63,9 +63,7 @@ async def test_of_a_long_text_both_ends_count_and_the_middle_does_not(embedder: 
 
 
 @pytest.mark.parametrize(("words", "fits"), [(126, True), (127, False), (100_000, False)])
-def test_covers_tells_whether_a_text_fits_the_window(
-    embedder: OnnxEmbedder, words: int, *, fits: bool
-) -> None:
+def test_covers_tells_whether_a_text_fits_the_window(embedder: OnnxEmbedder, words: int, *, fits: bool) -> None:
     assert embedder.covers("a " * words) is fits
 
 

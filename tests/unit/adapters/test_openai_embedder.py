@@ -26,14 +26,10 @@ class Endpoint:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = int(
-            next(line for line in head.lower().split("\r\n") if "content-length" in line).split(":")[1]
-        )
+        length = int(next(line for line in head.lower().split("\r\n") if "content-length" in line).split(":")[1])
         self.seen.append((head, json.loads(await reader.readexactly(length))))
         await asyncio.sleep(self.delay_s)
-        writer.write(
-            f"HTTP/1.1 {self.status} X\r\nContent-Length: {len(self.body)}\r\n\r\n".encode() + self.body
-        )
+        writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: {len(self.body)}\r\n\r\n".encode() + self.body)
         await writer.drain()
         writer.close()
 

@@ -93,9 +93,7 @@ async def assert_holds(store: QdrantEdgeStore, numbers: range) -> None:
 
 
 def start_writer(folder: Path, first: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder), str(first)], stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(first)], stdout=subprocess.PIPE, text=True)
 
 
 async def test_a_sigkill_loses_nothing_that_was_acknowledged(folder: Path) -> None:
@@ -130,9 +128,7 @@ async def test_a_sigkill_of_the_shard_process_fails_one_call_and_loses_nothing(
     await assert_holds(store, range(50))
 
 
-async def test_a_shard_process_that_hangs_is_ended(
-    store: QdrantEdgeStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_shard_process_that_hangs_is_ended(store: QdrantEdgeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qdrant_edge_store, "_LOOK_UP_S", 0.2)
     link = store._link
     assert link is not None
@@ -143,9 +139,7 @@ async def test_a_shard_process_that_hangs_is_ended(
 
 
 @pytest.mark.parametrize("what", ["whole folder", "shard"])
-async def test_a_folder_that_is_removed_gives_store_errors(
-    store: QdrantEdgeStore, folder: Path, what: str
-) -> None:
+async def test_a_folder_that_is_removed_gives_store_errors(store: QdrantEdgeStore, folder: Path, what: str) -> None:
     await store.store(answer(1))
     shutil.rmtree(folder if what == "whole folder" else folder / DIGEST[:16])
     with pytest.raises(StoreError):
@@ -168,9 +162,7 @@ async def _fill(store: QdrantEdgeStore) -> StoreError:
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
     """A disk of its own for `folder`; skips the test where mounting is not allowed."""
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False
-    ).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False).returncode:
         pytest.skip("mounting is not allowed here")
     try:
         yield folder
@@ -179,9 +171,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("size", "fits"), [("60m", False), ("80m", True)])
-async def test_a_full_disk_gives_store_errors_and_look_ups_go_on(
-    tmp_path: Path, size: str, *, fits: bool
-) -> None:
+async def test_a_full_disk_gives_store_errors_and_look_ups_go_on(tmp_path: Path, size: str, *, fits: bool) -> None:
     with small_disk(tmp_path, size):
         store = QdrantEdgeStore(tmp_path / "cache", DIMENSIONS, DIGEST)
         store.open()
@@ -302,9 +292,7 @@ def _fields(made: StoredAnswer) -> dict[str, Any]:
     return {name: getattr(made, name) for name in StoredAnswer.__slots__}
 
 
-async def test_an_optimise_keeps_what_was_stored_before_and_during_it(
-    store: QdrantEdgeStore, folder: Path
-) -> None:
+async def test_an_optimise_keeps_what_was_stored_before_and_during_it(store: QdrantEdgeStore, folder: Path) -> None:
     for number in range(300):
         await store.store(answer(number))
     optimise = asyncio.create_task(store.optimise())
@@ -325,9 +313,7 @@ async def test_an_optimise_keeps_what_was_stored_before_and_during_it(
     await again.aclose()
 
 
-async def test_many_stores_start_an_optimise_by_themselves(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_stores_start_an_optimise_by_themselves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qdrant_edge_store, "_COUNT_EVERY", 20)
     store = QdrantEdgeStore(folder, DIMENSIONS, DIGEST, optimise_after=10)
     store.open()

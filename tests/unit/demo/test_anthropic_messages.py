@@ -26,9 +26,7 @@ RULES = Scenario.model_validate(
 
 
 def connect(provider: BackgroundProvider) -> Anthropic:
-    return Anthropic(
-        base_url=provider.url, api_key="test", max_retries=0, timeout=5, _strict_response_validation=True
-    )
+    return Anthropic(base_url=provider.url, api_key="test", max_retries=0, timeout=5, _strict_response_validation=True)
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +90,7 @@ def test_tools_are_left_alone_unless_forced(provider: BackgroundProvider) -> Non
 
 
 @pytest.mark.parametrize(("question", "raw"), [("a broken one", '{"key": '), ("a list", "[1]")])
-def test_arguments_that_are_no_object_are_shown_raw(
-    ruled: BackgroundProvider, question: str, raw: str
-) -> None:
+def test_arguments_that_are_no_object_are_shown_raw(ruled: BackgroundProvider, question: str, raw: str) -> None:
     assert create(ruled, question, tools=[TOOL]).content[0].input == {"raw": raw}
     events = create(ruled, question, tools=[TOOL], stream=True)
     pieces = [event.delta.partial_json for event in events if event.type == "content_block_delta"]
@@ -128,7 +124,5 @@ def test_an_empty_answer_has_no_block(provider: BackgroundProvider) -> None:
 
 def test_a_schema_is_followed(provider: BackgroundProvider) -> None:
     schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
-    answer = create(
-        provider, extra_body={"output_config": {"format": {"type": "json_schema", "schema": schema}}}
-    )
+    answer = create(provider, extra_body={"output_config": {"format": {"type": "json_schema", "schema": schema}}})
     assert json.loads(answer.content[0].text) == {"ok": True}

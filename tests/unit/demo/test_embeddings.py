@@ -14,9 +14,7 @@ def test_a_vector_has_length_one(text: str, dimensions: int) -> None:
     assert float(np.linalg.norm(embed_text(text, dimensions))) == pytest.approx(1.0, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("given_input", "count"), [("a", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1], [2]], 2)]
-)
+@pytest.mark.parametrize(("given_input", "count"), [("a", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1], [2]], 2)])
 def test_each_shape_of_input_is_read(given_input: object, count: int) -> None:
     assert len(render_embeddings({"model": "m", "input": given_input})["data"]) == count
 

@@ -52,9 +52,7 @@ def ruled(start: Callable[[Scenario | None], BackgroundProvider]) -> BackgroundP
     return start(RULES)
 
 
-def create(
-    provider: BackgroundProvider, question: str = "Where is it?", model: str = "gpt-5.5", **options: Any
-) -> Any:
+def create(provider: BackgroundProvider, question: str = "Where is it?", model: str = "gpt-5.5", **options: Any) -> Any:
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": question}]
     return connect(provider).chat.completions.create(model=model, messages=messages, **options)
 
@@ -155,9 +153,7 @@ def test_a_rule_calls_a_tool_with_arguments_that_fit_its_schema(ruled: Backgroun
     assert (answer.finish_reason, call.function.name) == ("tool_calls", "find_report")
     assert (arguments["title"], arguments["year"]) == ("Find the report", 2000)
     streamed = list(create(ruled, "Find the report", tools=[TOOL], stream=True))
-    pieces = [
-        part.function.arguments for chunk in streamed for part in chunk.choices[0].delta.tool_calls or []
-    ]
+    pieces = [part.function.arguments for chunk in streamed for part in chunk.choices[0].delta.tool_calls or []]
     assert "".join(pieces) == call.function.arguments
     assert streamed[0].choices[0].delta.tool_calls[0].function.name == "find_report"
     assert streamed[-1].choices[0].finish_reason == "tool_calls"
@@ -212,9 +208,7 @@ def test_text_parts_are_read(provider: BackgroundProvider) -> None:
         {"type": "text", "text": "Where is the cat?"},
         {"type": "image_url", "image_url": {"url": "data:,"}},
     ]
-    answer = connect(provider).chat.completions.create(
-        model="m", messages=[{"role": "user", "content": content}]
-    )
+    answer = connect(provider).chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
     assert "Where is the cat" in answer.choices[0].message.content
 
 

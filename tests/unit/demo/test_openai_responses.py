@@ -93,11 +93,7 @@ def test_log_probabilities_come_only_when_included(provider: BackgroundProvider)
     assert "".join(score.token for score in part.logprobs) == part.text
     assert len(part.logprobs[0].top_logprobs) == 2
     assert create(provider).output[0].content[0].logprobs == []
-    deltas = [
-        event
-        for event in create(provider, stream=True, **asked)
-        if event.type == "response.output_text.delta"
-    ]
+    deltas = [event for event in create(provider, stream=True, **asked) if event.type == "response.output_text.delta"]
     streamed = [(score.token, score.logprob) for delta in deltas for score in delta.logprobs]
     assert streamed == [(score.token, score.logprob) for score in part.logprobs]
 

@@ -24,9 +24,7 @@ def connect(provider: BackgroundProvider, *, strict: bool = True) -> OpenAI:
 
 
 def connect_anthropic(provider: BackgroundProvider) -> Anthropic:
-    return Anthropic(
-        base_url=provider.url, api_key="test", max_retries=0, timeout=5, _strict_response_validation=True
-    )
+    return Anthropic(base_url=provider.url, api_key="test", max_retries=0, timeout=5, _strict_response_validation=True)
 
 
 def browse(provider: BackgroundProvider) -> httpx.Client:

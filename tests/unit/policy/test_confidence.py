@@ -28,9 +28,7 @@ mappings = st.builds(
 
 
 @given(signals, mappings)
-def test_any_signals_give_a_probability_or_none(
-    given_signals: dict[str, float], mapping: ConfidenceMapping
-) -> None:
+def test_any_signals_give_a_probability_or_none(given_signals: dict[str, float], mapping: ConfidenceMapping) -> None:
     confidence, reason = decide_confidence(given_signals, mapping)
     assert (confidence, reason) == decide_confidence(given_signals, mapping)
     if confidence is None:
@@ -91,9 +89,7 @@ def test_a_failed_check_caps_below_the_escalation_cut(signal: str, value: float,
     assert sure < 0.70
     assert told is reason
     assert decide_confidence({signal: value}) == (sure, reason)
-    unsure, _ = decide_confidence(
-        {"logprob_mean": -700.0, signal: value}, ConfidenceMapping(intercept=0, slope=1)
-    )
+    unsure, _ = decide_confidence({"logprob_mean": -700.0, signal: value}, ConfidenceMapping(intercept=0, slope=1))
     assert unsure is not None
     assert unsure < sure
 

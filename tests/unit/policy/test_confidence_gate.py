@@ -12,9 +12,7 @@ from tiergate.settings import Policy
 
 TIERS = ("simple", "medium", "frontier")
 ROUTED = RouteDecision(outcome=RouteOutcome.ROUTED, reason=Reason.SCORE_MEETS_QUALITY, tier="simple")
-FINANCE = RouteDecision(
-    outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, tier="frontier", domain="finance"
-)
+FINANCE = RouteDecision(outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, tier="frontier", domain="finance")
 
 
 def policy(**gate: Any) -> Policy:
@@ -70,9 +68,7 @@ def test_a_bypass_domain_skips_the_gate() -> None:
 
 
 def test_a_domain_without_bypass_does_not() -> None:
-    legal = RouteDecision(
-        outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, tier="frontier", domain="legal"
-    )
+    legal = RouteDecision(outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, tier="frontier", domain="legal")
     assert not bypasses_gate(legal, policy())
     assert not bypasses_gate(ROUTED, policy())
 

@@ -60,9 +60,7 @@ def test_mean_minimum_and_tail() -> None:
 
 def test_the_mean_does_not_depend_on_the_length() -> None:
     short, long = scored(*[-0.3] * 2), scored(*[-0.3] * 200)
-    assert measure_signals(short, ASKED)["logprob_mean"] == pytest.approx(
-        measure_signals(long, ASKED)["logprob_mean"]
-    )
+    assert measure_signals(short, ASKED)["logprob_mean"] == pytest.approx(measure_signals(long, ASKED)["logprob_mean"])
 
 
 def test_entropy_counts_the_rest_as_one_outcome() -> None:
@@ -250,6 +248,4 @@ def test_a_loop_repeats_and_prose_does_not() -> None:
 
 
 def test_a_very_long_answer_is_looked_at_in_part() -> None:
-    assert measure_signals(scored(*[-0.1] * 4000, *[-9.0] * 4000), ASKED)["logprob_mean"] == pytest.approx(
-        -0.1
-    )
+    assert measure_signals(scored(*[-0.1] * 4000, *[-9.0] * 4000), ASKED)["logprob_mean"] == pytest.approx(-0.1)
