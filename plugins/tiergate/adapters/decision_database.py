@@ -6,7 +6,6 @@ Everything here blocks; the log calls it from its writer thread, the command lin
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +15,8 @@ from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyE
 
 from tiergate.adapters.decision_rollups import delete_old, find_retention_hour, hour_of, reopen_hours, roll_hours
 from tiergate.adapters.decision_schema import open_schema
-from tiergate.adapters.decision_tables import DECISIONS, build_row
+from tiergate.adapters.decision_search import Cursor, find_decision, find_decisions
+from tiergate.adapters.decision_tables import DECISIONS
 from tiergate.errors import DecisionLogError
 
 _POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"})
@@ -60,19 +60,6 @@ def find_sqlite_path(url: sa.URL) -> Path | None:
         return None
     name = url.database.removeprefix("file:").partition("?")[0]
     return Path(name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """A place in the log, ordered by time and then by id.
-
-    Attributes:
-        ts: Unix time of a decision in seconds.
-        decision_id: Its id.
-    """
-
-    ts: float
-    decision_id: str
 
 
 class DecisionDatabase:
@@ -201,8 +188,8 @@ class DecisionDatabase:
         Raises:
             DecisionLogError: The database cannot be read.
         """
-        rows = self._read(_SELECT.where(DECISIONS.c.decision_id == decision_id))
-        return rows[0] if rows else None
+        with self.snapshot() as connection:
+            return find_decision(connection, decision_id)
 
     def read_decisions(
         self, *, limit: int = 100, after: Cursor | None = None, newest_first: bool = False
@@ -217,30 +204,12 @@ class DecisionDatabase:
         Raises:
             DecisionLogError: The database cannot be read.
         """
-        place = sa.tuple_(DECISIONS.c.ts, DECISIONS.c.decision_id)
-        query = _SELECT.limit(limit)
-        if newest_first:
-            query = query.order_by(DECISIONS.c.ts.desc(), DECISIONS.c.decision_id.desc())
-        else:
-            query = query.order_by(DECISIONS.c.ts, DECISIONS.c.decision_id)
-        if after is not None:
-            here = sa.tuple_(sa.literal(after.ts, sa.Double), sa.literal(after.decision_id, sa.Text))
-            query = query.where(place < here if newest_first else place > here)
-        return self._read(query)
+        with self.snapshot() as connection:
+            return find_decisions(connection, limit=limit, after=after, newest_first=newest_first)
 
     def close(self) -> None:
         """Close the connection."""
         self._engine.dispose()
-
-    def _read(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
-        try:
-            with self._engine.connect() as connection:
-                return [build_row(*stored) for stored in connection.execute(query)]
-        except SQLAlchemyError as error:
-            raise DecisionLogError(describe_error(error)) from error
-
-
-_SELECT: Final = sa.select(DECISIONS.c.record, DECISIONS.c.embedding, DECISIONS.c.prompt)
 
 
 def read_decision(url: str, decision_id: str) -> dict[str, Any] | None:

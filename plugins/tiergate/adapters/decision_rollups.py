@@ -83,11 +83,12 @@ def roll_hours(connection: sa.Connection, *, now: float, limit: int) -> int:
         connection.execute(sa.insert(HOURS).values(hour=hour, rolled_at=now))
         spans = [(hour, hour + 1)]
         for table, select in (
-            (HOUR_DECISIONS, select_decisions(connection.dialect.name, spans)),
-            (HOUR_CALLS, select_calls(connection.dialect.name, spans)),
-            (HOUR_SCORES, select_scores(connection.dialect.name, spans)),
+            (HOUR_DECISIONS, select_decisions),
+            (HOUR_CALLS, select_calls),
+            (HOUR_SCORES, select_scores),
         ):
-            connection.execute(sa.insert(table).from_select([column.name for column in table.c], select))
+            for query in select(connection.dialect.name, spans):
+                connection.execute(sa.insert(table).from_select([column.name for column in table.c], query))
     return len(open_hours)
 
 
@@ -115,11 +116,11 @@ def read_hours(connection: sa.Connection, table: sa.Table, window: Span, open_sp
         HOUR_CALLS.name: select_calls,
         HOUR_SCORES.name: select_scores,
     }[table.name]
-    return sa.union_all(stored, select(connection.dialect.name, open_spans)).subquery("hours")
+    return sa.union_all(stored, *select(connection.dialect.name, open_spans)).subquery("hours")
 
 
-def select_decisions(dialect: str, spans: Sequence[Span]) -> sa.Select[Any]:
-    """Return the query that sums decisions by hour and outcome, in the columns of `HOUR_DECISIONS`."""
+def select_decisions(dialect: str, spans: Sequence[Span]) -> list[sa.Select[Any]]:
+    """Return the queries that sum decisions by hour and outcome, in the columns of `HOUR_DECISIONS`."""
     columns = DECISIONS.c
     hour = _whole(columns.ts / HOUR_S, dialect)
     groups = [columns[name] for name in _GROUPS]
@@ -131,11 +132,12 @@ def select_decisions(dialect: str, spans: Sequence[Span]) -> sa.Select[Any]:
         _total(columns.overhead_ms),
     ]
     counts = [sa.func.count(), _total(sa.case((priced, 1), else_=0))]
-    return sa.select(hour.label("hour"), *groups, *counts, *sums).where(_within(spans)).group_by(hour, *groups)
+    # Grouped by label: PostgreSQL takes two equal expressions with parameters for different ones.
+    return [sa.select(hour.label("at"), *groups, *counts, *sums).where(_within(spans)).group_by("at", *groups)]
 
 
-def select_calls(dialect: str, spans: Sequence[Span]) -> sa.Select[Any]:
-    """Return the query that sums calls by hour and provider, in the columns of `HOUR_CALLS`."""
+def select_calls(dialect: str, spans: Sequence[Span]) -> list[sa.Select[Any]]:
+    """Return the queries that sum calls by hour and provider, in the columns of `HOUR_CALLS`."""
     hour = _whole(DECISIONS.c.ts / HOUR_S, dialect)
     if dialect == "sqlite":
         each = sa.func.json_each(DECISIONS.c.record, "$.calls").table_valued("value")
@@ -152,20 +154,17 @@ def select_calls(dialect: str, spans: Sequence[Span]) -> sa.Select[Any]:
         def get(name: str) -> Any:
             return sa.func.jsonb_extract_path_text(each.c.value, name)
 
-    groups = [get("provider"), get("model_group"), get("tier"), get("status")]
+    groups = [get(name).label(f"call_{name}") for name in ("provider", "model_group", "tier", "status")]
     fallback = sa.case((get("fallback_from").is_not(None), 1), else_=0)
     counts = [_total(sa.cast(get(name), sa.BigInteger)) for name in ("prompt_tokens", "completion_tokens")]
     sums = [_total(sa.cast(get(name), sa.Double)) for name in ("cost_usd", "ms")]
-    return (
-        sa.select(hour, *groups, sa.func.count(), _total(fallback), *counts, *sums)
-        .select_from(DECISIONS.join(each, sa.true()))
-        .where(_within(spans))
-        .group_by(hour, *groups)
-    )
+    query = sa.select(hour.label("at"), *groups, sa.func.count(), _total(fallback), *counts, *sums)
+    labels = ["at", *(group.name for group in groups)]
+    return [query.select_from(DECISIONS.join(each, sa.true())).where(_within(spans)).group_by(*labels)]
 
 
-def select_scores(dialect: str, spans: Sequence[Span]) -> Any:
-    """Return the query that counts latencies and scores by bucket, in the columns of `HOUR_SCORES`."""
+def select_scores(dialect: str, spans: Sequence[Span]) -> list[sa.Select[Any]]:
+    """Return the queries that count latencies and scores by bucket, in the columns of `HOUR_SCORES`."""
     columns = DECISIONS.c
     latency = sa.case(
         *((columns.latency_ms <= bound, place) for place, bound in enumerate(LATENCY_BOUNDS_MS)),
@@ -177,14 +176,12 @@ def select_scores(dialect: str, spans: Sequence[Span]) -> Any:
         closed = sa.case((bucket < 0, 0), (bucket >= SHARE_BUCKETS, SHARE_BUCKETS - 1), else_=bucket)
         parts.append((name, columns[name], closed))
     hour = _whole(columns.ts / HOUR_S, dialect)
-    return sa.union_all(
-        *(
-            sa.select(hour.label("hour"), sa.literal(kind).label("kind"), bucket.label("bucket"), sa.func.count())
-            .where(_within(spans), value.is_not(None))
-            .group_by(hour, bucket)
-            for kind, value, bucket in parts
-        )
-    )
+    return [
+        sa.select(hour.label("at"), sa.literal(kind), bucket.label("place"), sa.func.count())
+        .where(_within(spans), value.is_not(None))
+        .group_by("at", "place")
+        for kind, value, bucket in parts
+    ]
 
 
 def delete_old(connection: sa.Connection, *, now: float, retention_days: float, limit: int) -> int:

@@ -1,8 +1,9 @@
 """Tables of the decision log, and how a row of the record fills their columns.
 
 `tiergate_decisions` holds each decision once, whole in `record` and again in the scalar columns that queries filter or
-sum on. Indexes: (ts, decision_id) for time windows and paging, (tenant, ts) for one caller, (experiment, arm, ts) for
-the decisions inside an experiment only, and (call_id) to get from LiteLLM's spend log to the decision.
+sum on. Indexes: (ts, decision_id, …) for time windows and paging, (tenant, ts) for one caller,
+(experiment, arm, ts) for the decisions inside an experiment only, and (call_id) to get from LiteLLM's spend log to the
+decision.
 
 `tiergate_feedback` holds what was said of answers, in rows of its own, so that it never races a decision's upsert.
 `tiergate_hours` marks the hours whose sums are in the `tiergate_hour_*` tables; an hour without a mark is summed from
@@ -69,7 +70,10 @@ DECISIONS: Final = sa.Table(
     sa.Column("embedding", sa.LargeBinary, nullable=True, comment="little-endian float32"),
     sa.Column("prompt", sa.Text, nullable=True),
 )
-sa.Index("ix_tiergate_decisions_ts", DECISIONS.c.ts, DECISIONS.c.decision_id)
+FILTERS: Final = ("final_tier", "domain", "cache_outcome", "gate_outcome", "status")
+"""Columns that the list of decisions filters on, so they stand in the index on time: a rare outcome is found in it."""
+
+sa.Index("ix_tiergate_decisions_ts", DECISIONS.c.ts, DECISIONS.c.decision_id, *(DECISIONS.c[name] for name in FILTERS))
 sa.Index("ix_tiergate_decisions_tenant", DECISIONS.c.tenant, DECISIONS.c.ts)
 sa.Index("ix_tiergate_decisions_call_id", DECISIONS.c.call_id)
 _IN_EXPERIMENT: Final = DECISIONS.c.experiment.is_not(None)

@@ -27,6 +27,9 @@ def upgrade() -> None:
         sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("rolled_at", sa.Double, nullable=False),
     )
+    op.drop_index("ix_tiergate_decisions_ts", "tiergate_decisions")
+    filters = ["final_tier", "domain", "cache_outcome", "gate_outcome", "status"]
+    op.create_index("ix_tiergate_decisions_ts", "tiergate_decisions", ["ts", "decision_id", *filters])
     groups = ("final_tier", "domain", "cache_outcome", "gate_outcome", "gate_reason", "status", "experiment", "arm")
     sums = ("cost_usd", "baseline_cost_usd", "saved_usd", "latency_ms", "overhead_ms")
     _make_hour_table("decisions", groups, ("requests", "priced"), sums)
@@ -57,3 +60,5 @@ def downgrade() -> None:
     """Remove them; the feedback is lost."""
     for name in ("hour_scores", "hour_calls", "hour_decisions", "hours", "feedback"):
         op.drop_table(f"tiergate_{name}")
+    op.drop_index("ix_tiergate_decisions_ts", "tiergate_decisions")
+    op.create_index("ix_tiergate_decisions_ts", "tiergate_decisions", ["ts", "decision_id"])
