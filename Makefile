@@ -6,7 +6,7 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck bench classifier encoder clean
+.PHONY: help run test dashboard-assets lint typecheck bench classifier encoder clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 
 
 run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's requests, serve (ONCE=1 stops after them)
 	@$(BIN)/python -m tiergate.demo.quickstart $(if $(ONCE),--once) --port $(PORT)
+
+dashboard-assets: ## Copy the dashboard's charting library, locked by version and hash, into the package
+	cd dashboard_assets && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cp dashboard_assets/node_modules/uplot/dist/uPlot.iife.min.js plugins/tiergate/http/assets/uplot.js
+	cp dashboard_assets/node_modules/uplot/dist/uPlot.min.css plugins/tiergate/http/assets/uplot.css
+	cp dashboard_assets/node_modules/uplot/LICENSE plugins/tiergate/http/assets/uplot-licence.txt
 
 lint: $(VENV)/.dev ## ruff and import-linter
 	$(BIN)/ruff format --check

@@ -21,11 +21,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tiergate.adapters.decision_database import DecisionDatabase, parse_url
-from tiergate.adapters.decision_feedback import FeedbackRow
 from tiergate.adapters.decision_rollups import hour_of
 from tiergate.adapters.decision_search import Cursor, find_decision, find_decisions
 from tiergate.adapters.decision_summary import read_summary
-from tiergate.adapters.decision_tables import DECISIONS, FEEDBACK, build_values
+from tiergate.adapters.decision_tables import DECISIONS, FEEDBACK, FEEDBACK_COPIES, build_values
 
 RESULTS = Path(__file__).parent / "results" / "decision_queries.json"
 DAYS, RUNS = 30, 9
@@ -91,11 +90,14 @@ def build_pieces(rows: int, end: float) -> Iterator[list[dict[str, Any]]]:
 
 def build_feedback(piece: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return feedback on one in fifty."""
-    rows = [
-        FeedbackRow(decision_id=v["decision_id"], source="user", ts=v["ts"] + 60, score=float(v["recorded_at"] % 7 > 0))
-        for v in piece[::50]
-    ]
-    return [{column.name: getattr(row, column.name) for column in FEEDBACK.c} for row in rows]
+    return [
+        {
+            "decision_id": values["decision_id"], "source": "user", "ts": values["ts"] + 60,
+            "score": float(values["recorded_at"] % 7 > 0), "wrong_cache_hit": False, "comment": "",
+            "decision_ts": values["ts"], **{name: values[name] for name in FEEDBACK_COPIES},
+        }
+        for values in piece[::50]
+    ]  # fmt: skip
 
 
 def fill(url: sa.URL, rows: int, end: float) -> dict[str, float]:

@@ -58,7 +58,11 @@ def locate_policy() -> tuple[Path, Path | None]:
 @lru_cache(maxsize=1)
 def _runtime() -> Runtime:
     policy_path, config_path = locate_policy()
-    return build_runtime(policy_path, config_path, router=_router)
+    runtime = build_runtime(policy_path, config_path, router=_router)
+    app = getattr(sys.modules.get(_HOST), "app", None)
+    if app is not None:
+        runtime.mount(app)
+    return runtime
 
 
 def _router() -> Any:

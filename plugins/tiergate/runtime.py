@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tiergate.adapters.decision_log import SqlDecisionLog, open_decision_log
+from tiergate.adapters.decision_reader import DecisionReader
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
@@ -22,6 +23,8 @@ from tiergate.artifact import Artifact, builtin_artifact_path, load_artifact
 from tiergate.errors import PolicyError
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.http.dashboard import Dashboard
+from tiergate.http.mount import mount_dashboard
 from tiergate.ports import AnswerStore, Embedder
 from tiergate.settings import EdgeStore, Encoder, Policy, check_model_groups, load_policy
 from tiergate.stages.confidence_gate import ConfidenceGate
@@ -158,6 +161,8 @@ class Runtime:
             journal_folder=policy.decision_log.journal,
             retention_days=policy.decision_log.retention_days,
         )
+        self._reader = DecisionReader(policy.decision_log.url)
+        self.dashboard = Dashboard(policy=policy, reader=self._reader, store=self._store, log_state=self._log.state)
         clock = SystemClock()
         self.pipeline = Pipeline(
             policy=policy,
@@ -177,6 +182,10 @@ class Runtime:
         )
         atexit.register(self.close)
 
+    def mount(self, app: Any) -> None:
+        """Put the dashboard into the proxy's own app."""
+        mount_dashboard(app, self.dashboard)
+
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run work in the background and keep a reference until it ends."""
         task = asyncio.get_running_loop().create_task(work)
@@ -188,7 +197,7 @@ class Runtime:
         atexit.unregister(self.close)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
-        for part in (self._log, self._store, self._classifier, self._embedder, self._pool):
+        for part in (self._log, self._reader, self._store, self._classifier, self._embedder, self._pool):
             await part.aclose()
 
     def close(self) -> None:

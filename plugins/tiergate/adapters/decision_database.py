@@ -166,6 +166,19 @@ class DecisionDatabase:
         return {hour for hour in hours if first <= hour < hour_of(now)}
 
     @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Give a connection whose writes are committed together when the block ends.
+
+        Raises:
+            DecisionLogError: The database cannot be reached or is locked; nothing is written.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise DecisionLogError(describe_error(error)) from error
+
+    @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         """Give a connection whose queries all see the same state.
 

@@ -1,16 +1,18 @@
 """Feedback on decisions: a score, or a wrong hit of the cache, in a table of its own, joined by decision id."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tiergate.adapters.decision_tables import DECISIONS, FEEDBACK
+from tiergate.adapters.decision_tables import DECISIONS, FEEDBACK, FEEDBACK_COPIES
 
 Source = Literal["user", "judge"]
 NEVER_JUDGED: Final = ("escalated", "skipped", "bypassed")
 """Gate outcomes whose confidence is not that of the answer the client got."""
+
+_COPIES: Final = sa.select(DECISIONS.c.ts.label("decision_ts"), *(DECISIONS.c[name] for name in FEEDBACK_COPIES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +38,17 @@ class FeedbackRow:
     probability: float | None = None
 
 
+_OWN: Final = tuple(field.name for field in fields(FeedbackRow))
+
+
 def write_feedback(connection: sa.Connection, feedback: FeedbackRow) -> None:
-    """Keep feedback; a later one of the same source replaces it."""
-    values = {column.name: getattr(feedback, column.name) for column in FEEDBACK.c}
+    """Keep feedback; a later one of the same source replaces it.
+
+    What figures need of the decision is copied now. Of a stream that has not ended it is not known yet: such feedback
+    counts as a score, and in no diagram.
+    """
+    copied = connection.execute(_COPIES.where(DECISIONS.c.decision_id == feedback.decision_id)).one_or_none()
+    values = {name: getattr(feedback, name) for name in _OWN} | dict(copied._mapping if copied else {})  # noqa: SLF001  its public name
     insert = sqlite.insert(FEEDBACK) if connection.dialect.name == "sqlite" else postgresql.insert(FEEDBACK)
     replaced = {column.name: insert.excluded[column.name] for column in FEEDBACK.c if not column.primary_key}
     connection.execute(
@@ -60,18 +70,11 @@ def read_feedback(connection: sa.Connection, start: float, end: float) -> dict[s
         `graded`: (confidence, grade) of each graded answer that a model gave; `hits`: feedback on cached answers;
         `wrong_hits`: those that belonged to another question; `scores`: number of scores; `mean_score`.
     """
-    joined = sa.join(FEEDBACK, DECISIONS, FEEDBACK.c.decision_id == DECISIONS.c.decision_id)
+    columns = FEEDBACK.c
     rows = connection.execute(
-        sa.select(
-            DECISIONS.c.confidence,
-            DECISIONS.c.cache_outcome,
-            DECISIONS.c.gate_outcome,
-            FEEDBACK.c.score,
-            FEEDBACK.c.wrong_cache_hit,
+        sa.select(*(columns[name] for name in FEEDBACK_COPIES), columns.score, columns.wrong_cache_hit).where(
+            columns.decision_ts >= start, columns.decision_ts < end
         )
-        .select_from(joined)
-        # Feedback comes after its decision, so that its own index narrows the search.
-        .where(DECISIONS.c.ts >= start, DECISIONS.c.ts < end, FEEDBACK.c.ts >= start)
     ).all()
     hits = [row for row in rows if row.cache_outcome == "hit"]
     scores = [row.score for row in rows if row.score is not None]

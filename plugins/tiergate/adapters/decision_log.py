@@ -90,6 +90,16 @@ class SqlDecisionLog(DecisionLog):
         """Lines of dead processes that were not whole."""
         return self._torn
 
+    def state(self) -> dict[str, int]:
+        """Return the counts of rows for those who watch the log."""
+        return {
+            "pending": self.pending,
+            "written": self.written,
+            "dropped": self.dropped,
+            "recovered": self.recovered,
+            "torn": self.torn,
+        }
+
     @override
     def record(self, row: Mapping[str, Any]) -> None:
         if self._closed:

@@ -37,6 +37,8 @@ _GROUPS: Final = tuple(
     column.name for column in HOUR_DECISIONS.c if isinstance(column.type, sa.Text) and column.name != "hour"
 )
 _SCORES: Final = ("confidence", "route_score", "similarity")
+_SCORED: Final = {"confidence": (DECISIONS.c.cache_outcome.is_distinct_from("hit"),)}
+"""A cached answer's confidence was counted when the model gave it."""
 
 Span = tuple[int, int]
 """First hour and the one behind the last, both Unix time / 3600."""
@@ -178,7 +180,7 @@ def select_scores(dialect: str, spans: Sequence[Span]) -> list[sa.Select[Any]]:
     hour = _whole(columns.ts / HOUR_S, dialect)
     return [
         sa.select(hour.label("at"), sa.literal(kind), bucket.label("place"), sa.func.count())
-        .where(_within(spans), value.is_not(None))
+        .where(_within(spans), value.is_not(None), *_SCORED.get(kind, ()))
         .group_by("at", "place")
         for kind, value, bucket in parts
     ]

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -25,6 +25,13 @@ from tiergate.telemetry.figures import (
     find_percentile,
 )
 
+_GROUPS: Final = (
+    "final_tier", "domain", "cache_outcome", "gate_outcome", "gate_reason", "status", "experiment", "arm",
+)  # fmt: skip
+_STORED: Final = (
+    "requests", "priced", "cost_usd", "baseline_cost_usd", "saved_usd", "latency_ms", "overhead_ms",
+)  # fmt: skip
+_SUMS: Final = (*_STORED, "hits", "escalated", "failed")
 _DAY_STEP_FROM_H: Final = 96
 _RECENT_SHARE: Final = 0.25
 """The last quarter of the window is compared with the rest for drift."""
@@ -54,23 +61,20 @@ def read_summary(connection: sa.Connection, hours: Span) -> dict[str, Any]:
         hours: First hour and the one behind the last.
     """
     window = _Window(connection, hours, find_open_spans(connection, hours))
-    decisions = window.table(HOUR_DECISIONS)
+    rows = _read_rows(window)
     latency, scores, drift = _read_scores(window)
-    totals = _one(connection, sa.select(*_sums(decisions)))
     return {
         "from": hours[0] * HOUR_S,
         "to": hours[1] * HOUR_S,
         "step_s": window.step_h * HOUR_S,
-        "totals": _with_ratios(totals),
-        "series": _read_series(window, decisions, latency["series"]),
-        "tiers": _group(connection, decisions, "final_tier"),
-        "domains": _group(connection, decisions, "domain"),
-        "cache": _group(connection, decisions, "cache_outcome"),
-        "gate": _group(connection, decisions, "gate_outcome", "gate_reason"),
-        "statuses": _group(connection, decisions, "status"),
-        "experiments": [
-            row for row in _group(connection, decisions, "experiment", "arm") if row["experiment"] is not None
-        ],
+        "totals": (_group(rows) or [_with_ratios(dict.fromkeys(_SUMS, 0))])[0],
+        "series": _build_series(window, rows, latency["series"]),
+        "tiers": _group(rows, "final_tier"),
+        "domains": _group(rows, "domain"),
+        "cache": _group(rows, "cache_outcome"),
+        "gate": _group(rows, "gate_outcome", "gate_reason"),
+        "statuses": _group(rows, "status"),
+        "experiments": [row for row in _group(rows, "experiment", "arm") if row["experiment"] is not None],
         "latency_ms": latency["percentiles"],
         "scores": scores,
         "drift": drift,
@@ -79,36 +83,41 @@ def read_summary(connection: sa.Connection, hours: Span) -> dict[str, Any]:
     }
 
 
-def _sums(table: sa.Subquery) -> list[Any]:
-    columns = table.c
+def _read_rows(window: _Window) -> list[dict[str, Any]]:
+    """Read the sums once, by step of the window and outcome: a few thousand rows, which Python groups further."""
+    table = window.table(HOUR_DECISIONS)
+    groups = [table.c[name] for name in _GROUPS]
+    sums = [sa.func.sum(table.c[name]).label(name) for name in _STORED]
+    query = sa.select(_place(window, table).label("place"), *groups, *sums).group_by("place", *groups)
+    rows = []
+    for stored in window.connection.execute(query):
+        row = {**stored._mapping, "place": int(stored.place)}  # noqa: SLF001  its public name
+        requests = row["requests"] = int(row["requests"])
+        row["hits"] = requests if row["cache_outcome"] == "hit" else 0
+        row["escalated"] = requests if row["gate_outcome"] == "escalated" else 0
+        row["failed"] = requests if row["status"] == "failed" else 0
+        rows.append(row)
+    return rows
 
-    def total(value: Any, name: str) -> Any:
-        return sa.func.coalesce(sa.func.sum(value), 0).label(name)
 
-    def count(condition: Any, name: str) -> Any:
-        return total(sa.case((condition, columns.requests), else_=0), name)
-
-    return [
-        *(total(columns[name], name) for name in ("requests", "priced", "cost_usd", "baseline_cost_usd", "saved_usd")),
-        *(total(columns[name], name) for name in ("latency_ms", "overhead_ms")),
-        count(columns.cache_outcome == "hit", "hits"),
-        count(columns.gate_outcome == "escalated", "escalated"),
-        count(columns.status == "failed", "failed"),
-    ]
-
-
-def _group(connection: sa.Connection, table: sa.Subquery, *names: str) -> list[dict[str, Any]]:
-    groups = [table.c[name] for name in names]
-    query = sa.select(*groups, *_sums(table)).group_by(*groups)
-    rows = [_with_ratios(dict(row._mapping)) for row in connection.execute(query)]  # noqa: SLF001  its public name
-    return sorted(rows, key=lambda row: -row["requests"])
+def _group(rows: Sequence[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """Return the sums by some of the groups, the largest first."""
+    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in names)
+        group = sums.get(key)
+        if group is None:
+            group = sums[key] = dict.fromkeys(_SUMS, 0)
+        for name in _SUMS:
+            group[name] += row[name]
+    grouped = [{**dict(zip(names, key, strict=True)), **_with_ratios(group)} for key, group in sums.items()]
+    return sorted(grouped, key=lambda row: -row["requests"])
 
 
 def _with_ratios(row: dict[str, Any]) -> dict[str, Any]:
     """Turn sums into what is shown; sums over PostgreSQL's BIGINT come as decimals."""
-    requests = int(row["requests"])
-    for name in ("requests", "priced", "hits", "escalated", "failed"):
-        row[name] = int(row[name])
+    requests = row["requests"]
+    row["priced"] = int(row["priced"])
     for name in ("latency_ms", "overhead_ms"):
         row[name] = row[name] / requests if requests else None
     row["hit_ratio"] = row["hits"] / requests if requests else None
@@ -118,20 +127,15 @@ def _with_ratios(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _read_series(window: _Window, table: sa.Subquery, p95: Mapping[int, float | None]) -> list[dict[str, Any]]:
-    place = _place(window, table)
-    query = sa.select(place.label("place"), *_sums(table)).group_by("place").order_by("place")
-    rows = [dict(row._mapping) for row in window.connection.execute(query)]  # noqa: SLF001  its public name
-    tiers: dict[int, dict[str, int]] = defaultdict(dict)
-    by_tier = sa.select(place.label("place"), table.c.final_tier, sa.func.sum(table.c.requests)).group_by(
-        "place", table.c.final_tier
-    )
-    for at, tier, requests in window.connection.execute(by_tier):
-        tiers[int(at)][tier or "none"] = int(requests)
-    series = []
+def _build_series(
+    window: _Window, rows: Sequence[Mapping[str, Any]], p95: Mapping[int, float | None]
+) -> list[dict[str, Any]]:
+    tiers: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows:
-        at = int(row.pop("place"))
-        point = _with_ratios(row)
+        tiers[row["place"]][row["final_tier"] or "none"] += row["requests"]
+    series = []
+    for point in sorted(_group(rows, "place"), key=lambda point: int(point["place"])):
+        at = point.pop("place")
         series.append({"ts": at * window.step_h * HOUR_S, **point, "p95_ms": p95.get(at), "tiers": tiers[at]})
     return series
 
@@ -220,7 +224,3 @@ def _read_feedback(connection: sa.Connection, hours: Span) -> dict[str, Any]:
         "reliability": [asdict(part) for part in diagram],
         "coverage": [asdict(point) for point in build_coverage(graded)],
     }
-
-
-def _one(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, Any]:
-    return dict(connection.execute(query).one()._mapping)  # noqa: SLF001  its public name

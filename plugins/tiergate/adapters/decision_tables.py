@@ -96,8 +96,14 @@ FEEDBACK: Final = sa.Table(
     sa.Column("wrong_cache_hit", sa.Boolean, nullable=False),
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("probability", sa.Double, nullable=True, comment="of being sampled; null when nobody sampled"),
+    # Copied from the decision, so that figures over much feedback need not look each decision up.
+    sa.Column("decision_ts", sa.Double, nullable=True),
+    sa.Column("cache_outcome", sa.Text, nullable=True),
+    sa.Column("gate_outcome", sa.Text, nullable=True),
+    sa.Column("confidence", sa.Double, nullable=True),
 )
-sa.Index("ix_tiergate_feedback_ts", FEEDBACK.c.ts)
+FEEDBACK_COPIES: Final = ("cache_outcome", "gate_outcome", "confidence")
+sa.Index("ix_tiergate_feedback_decision_ts", FEEDBACK.c.decision_ts)
 
 HOURS: Final = sa.Table(
     "tiergate_hours",

@@ -20,8 +20,12 @@ def upgrade() -> None:
         sa.Column("wrong_cache_hit", sa.Boolean, nullable=False),
         sa.Column("comment", sa.Text, nullable=False),
         sa.Column("probability", sa.Double),
+        sa.Column("decision_ts", sa.Double),
+        sa.Column("cache_outcome", sa.Text),
+        sa.Column("gate_outcome", sa.Text),
+        sa.Column("confidence", sa.Double),
     )
-    op.create_index("ix_tiergate_feedback_ts", "tiergate_feedback", ["ts"])
+    op.create_index("ix_tiergate_feedback_decision_ts", "tiergate_feedback", ["decision_ts"])
     op.create_table(
         "tiergate_hours",
         sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
