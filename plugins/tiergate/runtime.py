@@ -3,9 +3,10 @@
 import asyncio
 import atexit
 import logging
+import os
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from tiergate.stages.semantic_cache import SemanticCache
 from tiergate.telemetry.json_log import build_handler, log_decision
 from tiergate.telemetry.metrics import DecisionMeter
 from tiergate.telemetry.names import DECISION_LOGGER
+from tiergate.telemetry.parent import find_trace_id
+from tiergate.telemetry.providers import Providers
 from tiergate.telemetry.record import DecisionRecord
 from tiergate.telemetry.spans import DecisionTracer
 
@@ -161,8 +164,12 @@ class Runtime:
             journal_folder=policy.decision_log.journal,
             retention_days=policy.decision_log.retention_days,
         )
+        self._providers = Providers(os.environ)
+        meters = build_meters(policy, pack.artifact, self._log, self._providers)
         self._reader = DecisionReader(policy.decision_log.url)
-        self.dashboard = Dashboard(policy=policy, reader=self._reader, store=self._store, log_state=self._log.state)
+        self.dashboard = Dashboard(
+            policy=policy, reader=self._reader, store=self._store, log_state=self._log.state, meters=tuple(meters)
+        )
         clock = SystemClock()
         self.pipeline = Pipeline(
             policy=policy,
@@ -170,7 +177,7 @@ class Runtime:
             intent_router=IntentRouter(classifier=self._classifier, policy=policy),
             confidence_gate=ConfidenceGate(policy=policy),
             decision_record=DecisionRecorder(
-                log=self._log, listeners=build_listeners(policy, pack.artifact, self._log)
+                log=self._log, trace=build_trace(self._providers), listeners=build_listeners(meters)
             ),
             registry=InFlightRegistry(),
             embedder=self._embedder,
@@ -199,6 +206,7 @@ class Runtime:
             await asyncio.wait(self._tasks, timeout=5)
         for part in (self._log, self._reader, self._store, self._classifier, self._embedder, self._pool):
             await part.aclose()
+        await asyncio.to_thread(self._providers.close)
 
     def close(self) -> None:
         """Close from outside an event loop: at the end of the process."""
@@ -254,22 +262,40 @@ def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> Answer
     return opened
 
 
-def build_listeners(policy: Policy, artifact: Artifact, log: SqlDecisionLog) -> tuple[Listener, ...]:
-    """Build who takes finished records: JSON line, spans, and metrics with the span as exemplar."""
-    tracer = DecisionTracer()
-    meter = DecisionMeter(
-        tiers=policy.tier_names, domains={*artifact.domains, *policy.domains}, dropped=lambda: log.dropped
-    )
+def build_meters(policy: Policy, artifact: Artifact, log: SqlDecisionLog, providers: Providers) -> list[DecisionMeter]:
+    """Build a meter for each place that measurements go to."""
+    return [
+        DecisionMeter(
+            tiers=policy.tier_names,
+            domains={*artifact.domains, *policy.domains},
+            dropped=lambda: log.dropped,
+            provider=provider,
+        )
+        for provider in providers.meters()
+    ]
+
+
+def build_trace(providers: Providers) -> Callable[[DecisionRecord, Any], tuple[DecisionRecord, Any]]:
+    """Build who writes spans; a trace that begins with ours is found by the record's trace id too."""
+    tracer = DecisionTracer(providers.tracers, providers.events)
+
+    def trace(record: DecisionRecord, parent: Any) -> tuple[DecisionRecord, Any]:
+        context = tracer.record(record, parent)
+        trace_id = find_trace_id(context) or record.trace_id
+        return (record if trace_id == record.trace_id else replace(record, trace_id=trace_id)), context
+
+    return trace
+
+
+def build_listeners(meters: Sequence[DecisionMeter]) -> tuple[Listener, ...]:
+    """Build who takes finished records: JSON line, and measurements with the span as exemplar."""
     logger = logging.getLogger(DECISION_LOGGER)
     if not logger.handlers:
         logger.addHandler(build_handler())
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
-    def trace_and_measure(record: DecisionRecord, parent: Any) -> None:
-        meter.record(record, tracer.record(record, parent))
-
-    def write_line(record: DecisionRecord, _parent: Any) -> None:
+    def write_line(record: DecisionRecord, _context: Any) -> None:
         log_decision(record)
 
-    return (write_line, trace_and_measure)
+    return (write_line, *(meter.record for meter in meters))

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tiergate.adapters.decision_feedback import FeedbackRow
+from tiergate.adapters.decision_feedback import NEVER_JUDGED, FeedbackRow
 from tiergate.adapters.decision_reader import DecisionReader
 from tiergate.adapters.decision_rollups import hour_of
 from tiergate.hooks.tenant import identify_tenant
 from tiergate.ports import AnswerInvalidator, AnswerStore, Invalidation
 from tiergate.settings import Policy
+from tiergate.telemetry.metrics import DecisionMeter
 
 ESCALATION_LIMIT: Final = 0.05
 """Share of escalations above which the cheap tier or its threshold is wrong."""
@@ -34,12 +35,14 @@ class Dashboard:
         reader: Reads the decision log.
         store: The answer store; None without a cache.
         log_state: Returns pending, written and dropped rows of the log.
+        meters: Count feedback.
     """
 
     policy: Policy
     reader: DecisionReader
     store: AnswerStore | None
     log_state: Callable[[], dict[str, int]]
+    meters: Sequence[DecisionMeter] = ()
 
     async def summarise(self, hours: int) -> dict[str, Any]:
         """Return the summary of the last hours, the current one included, with the limits to compare with."""
@@ -93,6 +96,14 @@ class Dashboard:
             StoreError: It was kept, but the store failed.
         """
         await self.reader.keep_feedback(feedback)
+        hit = row["cache"]["outcome"] == "hit"
+        for meter in self.meters:
+            meter.record_feedback(
+                confidence=None if row["gate"]["outcome"] in NEVER_JUDGED else row["gate"]["confidence"],
+                score=feedback.score,
+                hit=hit,
+                wrong_hit=feedback.wrong_cache_hit,
+            )
         entry_id = row["cache"].get("entry_id")
         if not feedback.wrong_cache_hit or entry_id is None or not isinstance(self.store, AnswerInvalidator):
             return 0
