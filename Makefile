@@ -41,6 +41,12 @@ encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 
 run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's requests, serve (ONCE=1 stops after them)
 	@$(BIN)/python -m tiergate.demo.quickstart $(if $(ONCE),--once) --port $(PORT)
 
+# A back end for traces, in a venv of its own: its versions are not ours.
+.venv-phoenix/.phoenix: requirements/phoenix.txt
+	@test -x .venv-phoenix/bin/python || $(PYTHON) -m venv .venv-phoenix
+	.venv-phoenix/bin/python -m pip install --quiet --require-hashes -r requirements/phoenix.txt
+	@touch $@
+
 dashboard-assets: ## Copy the dashboard's charting library, locked by version and hash, into the package
 	cd dashboard_assets && npm ci --ignore-scripts --no-audit --no-fund --silent
 	cp dashboard_assets/node_modules/uplot/dist/uPlot.iife.min.js plugins/tiergate/http/assets/uplot.js

@@ -220,6 +220,16 @@ class DecisionDatabase:
         with self.snapshot() as connection:
             return find_decisions(connection, limit=limit, after=after, newest_first=newest_first)
 
+    def read_first_ts(self) -> float | None:
+        """Return the time of the oldest decision, Unix time in seconds; None when there is none.
+
+        Raises:
+            DecisionLogError: The database cannot be read.
+        """
+        with self.snapshot() as connection:
+            first: float | None = connection.scalar(sa.select(sa.func.min(DECISIONS.c.ts)))
+        return first
+
     def close(self) -> None:
         """Close the connection."""
         self._engine.dispose()
@@ -231,7 +241,7 @@ def read_decision(url: str, decision_id: str) -> dict[str, Any] | None:
     Raises:
         DecisionLogError: The database does not exist or cannot be read.
     """
-    database = _open_for_reading(url)
+    database = open_for_reading(url)
     try:
         return database.read_decision(decision_id)
     finally:
@@ -246,7 +256,7 @@ def read_decisions(
     Raises:
         DecisionLogError: The database does not exist or cannot be read.
     """
-    database = _open_for_reading(url)
+    database = open_for_reading(url)
     try:
         return database.read_decisions(limit=limit, after=after, newest_first=newest_first)
     finally:
@@ -259,7 +269,12 @@ def describe_error(error: SQLAlchemyError) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else ''}"
 
 
-def _open_for_reading(url: str) -> DecisionDatabase:
+def open_for_reading(url: str) -> DecisionDatabase:
+    """Return the database of an existing log.
+
+    Raises:
+        DecisionLogError: The URL is wrong, the database does not exist, or its driver is missing.
+    """
     try:
         parsed = parse_url(url)
     except ValueError as error:

@@ -1,7 +1,6 @@
 import re
 from dataclasses import replace
 
-import pytest
 from opentelemetry.exporter import prometheus
 from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,12 +12,11 @@ from tiergate.telemetry.record import DecisionRecord
 
 
 def test_the_names_are_those_that_the_exporter_makes(
-    escalated: DecisionRecord, monkeypatch: pytest.MonkeyPatch
+    escalated: DecisionRecord,
 ) -> None:
 
     registry = CollectorRegistry()
-    monkeypatch.setattr(prometheus, "REGISTRY", registry)
-    provider = MeterProvider(metric_readers=[prometheus.PrometheusMetricReader()])
+    provider = MeterProvider(metric_readers=[prometheus.PrometheusMetricReader(registry=registry)])
     meter = DecisionMeter(tiers=("simple",), domains=(), dropped=lambda: 1, provider=provider)
     meter.record(replace(escalated, cache=replace(escalated.cache, reason=Reason.STAGE_FAILED)))
     meter.record_feedback(confidence=0.9, score=1.0, hit=False, wrong_hit=False)
