@@ -44,7 +44,7 @@ run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's req
 # A back end for traces, in a venv of its own: its versions are not ours.
 .venv-phoenix/.phoenix: requirements/phoenix.txt
 	@test -x .venv-phoenix/bin/python || $(PYTHON) -m venv .venv-phoenix
-	.venv-phoenix/bin/python -m pip install --quiet --require-hashes -r requirements/phoenix.txt
+	.venv-phoenix/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/phoenix.txt
 	@touch $@
 
 dashboard-assets: ## Copy the dashboard's charting library, locked by version and hash, into the package

@@ -142,7 +142,8 @@ def select_calls(dialect: str, spans: Sequence[Span]) -> list[sa.Select[Any]]:
     """Return the queries that sum calls by hour and provider, in the columns of `HOUR_CALLS`."""
     hour = _whole(DECISIONS.c.ts / HOUR_S, dialect)
     if dialect == "sqlite":
-        each = sa.func.json_each(DECISIONS.c.record, "$.calls").table_valued("value")
+        each = sa.func.json_each(DECISIONS.c.record, "$.calls").table_valued("value", "type")
+        whole = each.c.type == "object"
 
         def get(name: str) -> Any:
             return sa.func.json_extract(each.c.value, f"$.{name}")
@@ -152,6 +153,7 @@ def select_calls(dialect: str, spans: Sequence[Span]) -> list[sa.Select[Any]]:
             else_=sa.text("'[]'::jsonb"),
         )
         each = sa.func.jsonb_array_elements(listed).table_valued("value")
+        whole = sa.func.jsonb_typeof(each.c.value) == "object"
 
         def get(name: str) -> Any:
             return sa.func.jsonb_extract_path_text(each.c.value, name)
@@ -162,7 +164,7 @@ def select_calls(dialect: str, spans: Sequence[Span]) -> list[sa.Select[Any]]:
     sums = [_total(sa.cast(get(name), sa.Double)) for name in ("cost_usd", "ms")]
     query = sa.select(hour.label("at"), *groups, sa.func.count(), _total(fallback), *counts, *sums)
     labels = ["at", *(group.name for group in groups)]
-    return [query.select_from(DECISIONS.join(each, sa.true())).where(_within(spans)).group_by(*labels)]
+    return [query.select_from(DECISIONS.join(each, sa.true())).where(_within(spans), whole).group_by(*labels)]
 
 
 def select_scores(dialect: str, spans: Sequence[Span]) -> list[sa.Select[Any]]:
