@@ -97,14 +97,16 @@ function calibration({ feedback }) {
   if (feedback.graded === 0) {
     return [h("p", { class: "card empty" }, "No graded answers in this time. Feedback with a score on answers that a model gave makes this diagram: POST /tiergate/feedback, or the buttons of a decision.")];
   }
-  const x = feedback.reliability.map((part) => part.confidence);
+  const inner = feedback.reliability.filter((part) => part.confidence > 0 && part.confidence < 1);
+  const x = [0, ...inner.map((part) => part.confidence), 1];
+  const at = (confidence) => feedback.reliability.find((part) => part.confidence === confidence)?.quality ?? null;
   const reliability = figure({
     title: "Reliability",
     note: `${whole(feedback.graded)} graded answers, calibration error ${score(feedback.calibration_error)}. On the dashed line confidence is what it says.`,
     x, time: false, xRange: [0, 1], xLabel: "Confidence", xFormat: (value) => value.toFixed(2), format: (value) => value.toFixed(2), yRange: () => [0, 1],
     series: [
       { label: "Calibrated", color: "baseline", dash: true, values: x },
-      { label: "Graded quality", color: "first", points: "only", values: feedback.reliability.map((part) => part.quality) },
+      { label: "Graded quality", color: "first", points: "only", values: x.map(at) },
     ],
   });
   const coverage = figure({
