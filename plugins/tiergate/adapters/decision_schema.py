@@ -2,17 +2,19 @@
 
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
-from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
-from tiergate.adapters.decision_tables import SCHEMA, SCHEMA_VERSION
+from tiergate.adapters.decision_tables import METADATA, SCHEMA, SCHEMA_VERSION
 from tiergate.errors import DecisionLogError
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
+VERSION_TABLE: Final = "tiergate_migrations"
 _SCHEMA_LOCK: Final = 0x7469657267617465  # "tiergate": PostgreSQL's advisory lock while tables are made
 
 
@@ -51,8 +53,15 @@ def migrate(connection: sa.Connection, revision: str = "head") -> None:
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    scripts = ScriptDirectory.from_config(config)
+
+    def steps(current: Any, _context: Any) -> Any:
+        return scripts._upgrade_revs(revision, current)  # noqa: SLF001  as alembic's own command does
+
     try:
-        command.upgrade(config, revision)
+        with EnvironmentContext(config, scripts, fn=steps) as environment:
+            environment.configure(connection=connection, target_metadata=METADATA, version_table=VERSION_TABLE)
+            with environment.begin_transaction():
+                environment.run_migrations()
     except CommandError as error:
         raise DecisionLogError(f"its tables cannot be migrated: {error}") from error

@@ -17,14 +17,14 @@ from tiergate.telemetry.grafana_dashboard import build_dashboard
 
 
 def write_observability(folder: Path) -> None:
-    """Write `dashboards/tiergate.json` and `alerts/tiergate.yaml` below a folder."""
+    """Write `dashboards/overview.json` and `alerts/rules.yaml` below a folder."""
     for name in ("dashboards", "alerts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     dashboard = json.dumps(build_dashboard(), indent=2) + "\n"
-    (folder / "dashboards" / "tiergate.json").write_text(dashboard, encoding="utf-8")
+    (folder / "dashboards" / "overview.json").write_text(dashboard, encoding="utf-8")
     rules = yaml.safe_dump(build_rules(), sort_keys=False, width=120)
     note = "# Made by `python -m tiergate.telemetry.observability litellm_config/observability`.\n"
-    (folder / "alerts" / "tiergate.yaml").write_text(note + rules, encoding="utf-8")
+    (folder / "alerts" / "rules.yaml").write_text(note + rules, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,14 +2,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from tiergate.adapters.decision_database import DecisionDatabase, parse_url
-from tiergate.adapters.decision_schema import MIGRATIONS, migrate
-from tiergate.adapters.decision_tables import METADATA, SCHEMA_VERSION, build_values
+from tiergate.adapters.decision_database import parse_url
+from tiergate.adapters.decision_schema import migrate
+from tiergate.adapters.decision_tables import METADATA
 from tiergate.errors import DecisionLogError
 
 
@@ -48,40 +46,6 @@ def as_list(found: Any) -> list[Any]:
 
 def index_columns(connection: sa.Connection, table: str) -> dict[str, list[str | None]]:
     return {str(index["name"]): list(index["column_names"]) for index in sa.inspect(connection).get_indexes(table)}
-
-
-def test_a_log_from_before_migrations_keeps_its_rows(engine: sa.Engine, build_row: Any) -> None:
-    with engine.begin() as connection:
-        migrate(connection, "0001")
-        connection.execute(sa.text("DROP TABLE tiergate_migrations"))
-        connection.execute(sa.text("INSERT INTO tiergate_schema (version, opened_at) VALUES (1, 0)"))
-        table = METADATA.tables["tiergate_decisions"]
-        connection.execute(sa.insert(table).values(build_values(build_row("d-1"), 1)))
-    database = DecisionDatabase(url_of(engine))
-    database.open_schema()
-    row = database.read_decision("d-1")
-    assert row is not None
-    assert row["final_tier"] == "simple"
-    with engine.connect() as connection:
-        versions = connection.scalars(sa.text("SELECT version FROM tiergate_schema ORDER BY version")).all()
-    assert list(versions) == [1, SCHEMA_VERSION]
-    database.close()
-    engine.dispose()
-
-
-def test_down_and_up_again(engine: sa.Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        migrate(connection)
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
-        assert index_columns(connection, "tiergate_decisions")["ix_tiergate_decisions_ts"] == ["ts", "decision_id"]
-        command.downgrade(config, "base")
-        assert sa.inspect(connection).get_table_names() == ["tiergate_migrations"]
-        migrate(connection)
-        assert "tiergate_feedback" in sa.inspect(connection).get_table_names()
-    engine.dispose()
 
 
 def test_a_revision_that_is_not_known_is_refused(engine: sa.Engine) -> None:
