@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tiergate.telemetry.prometheus_names import list_series
+
 pytestmark = pytest.mark.proxy
 
 
@@ -83,3 +85,27 @@ def test_sigterm_loses_no_row_and_the_journal_is_where_policy_says(
         # No proxy runs any more: what is found is what the stop wrote.
         assert [decision for decision in answered if not gateway.record(decision)] == []
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_litellms_own_prometheus_endpoint_has_our_metrics(start_gateway: Any) -> None:
+    def with_prometheus(config: dict[str, Any]) -> None:
+        config["litellm_settings"]["callbacks"].append("prometheus")
+
+    with start_gateway(config=with_prometheus) as gateway:
+        _, headers = gateway.ask("What is the capital of Latvia?")
+        gateway.ask("What is the capital of Latvia?")
+        body = {"decision_id": headers["decision-id"], "score": 1}
+        with gateway.proxy.client() as client:
+            assert client.post("/tiergate/feedback", json=body).is_success
+            answer = client.get("/metrics/")
+    assert answer.is_success, answer.text
+    series = {line.split("{")[0].split(" ")[0] for line in answer.text.splitlines() if line.startswith("tiergate_")}
+    assert series <= list_series() | {"tiergate_decision_log_dropped_total"}
+    assert {"tiergate_requests_total", "tiergate_cost_usd_total", "tiergate_feedback_total"} <= series
+    assert "litellm_" in answer.text
+    (hits,) = [
+        line
+        for line in answer.text.splitlines()
+        if line.startswith("tiergate_requests_total{") and 'cache="hit"' in line
+    ]
+    assert hits.endswith(" 1.0")
