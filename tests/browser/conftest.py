@@ -1,6 +1,7 @@
 """The dashboard in a real headless Chromium, over a log with a week of decisions."""
 
 import contextlib
+import os
 import random
 import shutil
 import threading
@@ -8,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else the import of LiteLLM asks the network for prices
 
 import pytest
 import uvicorn

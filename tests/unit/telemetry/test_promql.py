@@ -2,13 +2,13 @@ import re
 
 import pytest
 
-from tiergate.telemetry.alert_rules import build_alerts
-from tiergate.telemetry.grafana_dashboard import build_panels
+from tiergate.telemetry.alert_rules import ALERTS
+from tiergate.telemetry.grafana_dashboard import PANELS
 from tiergate.telemetry.names import Label
 from tiergate.telemetry.prometheus_names import list_series
 
-EXPRESSIONS = [alert.expression for alert in build_alerts()] + [
-    expression for panel in build_panels() for _, expression in panel.queries
+EXPRESSIONS = [alert.expression for alert in ALERTS] + [
+    expression for panel in PANELS for _, expression in panel.queries
 ]
 
 
