@@ -54,6 +54,18 @@ helm-check: $(VENV)/.dev ## Helm chart: generated files fresh, lint, render, ref
 	$(BIN)/python -m helm.chartgen --check
 	$(BIN)/pytest tests/helm
 
+# A back end for traces, in a venv of its own: its versions are not ours.
+.venv-phoenix/.phoenix: requirements/phoenix.txt
+	@test -x .venv-phoenix/bin/python || $(PYTHON) -m venv .venv-phoenix
+	.venv-phoenix/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/phoenix.txt
+	@touch $@
+
+dashboard-assets: ## Copy the dashboard's charting library, locked by version and hash, into the package
+	cd dashboard_assets && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cp dashboard_assets/node_modules/uplot/dist/uPlot.iife.min.js plugins/tiergate/http/assets/uplot.js
+	cp dashboard_assets/node_modules/uplot/dist/uPlot.min.css plugins/tiergate/http/assets/uplot.css
+	cp dashboard_assets/node_modules/uplot/LICENSE plugins/tiergate/http/assets/uplot-licence.txt
+
 lint: $(VENV)/.dev ## ruff and import-linter
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check

@@ -8,11 +8,12 @@ compile() {
         --constraint requirements/constraints.txt --output-file "$@"
 }
 compile requirements/run.txt pyproject.toml requirements/build.in
-compile requirements/dev.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis \
+compile requirements/dev.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis --extra prometheus --extra parquet \
     --constraint requirements/run.txt
-compile requirements/train.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis \
+compile requirements/train.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis --extra prometheus --extra parquet \
     --extra train --constraint requirements/dev.txt --override requirements/no-torch.txt --no-emit-package torch
-if grep -nE '://' requirements/run.txt requirements/dev.txt requirements/train.txt; then
+compile requirements/phoenix.txt requirements/phoenix.in
+if grep -nE '://' requirements/run.txt requirements/dev.txt requirements/train.txt requirements/phoenix.txt; then
     echo "a lock file contains an address" >&2
     exit 1
 fi

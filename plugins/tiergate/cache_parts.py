@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from tiergate.adapters.qdrant_server_store import QdrantServerStore
 from tiergate.errors import ArtifactError
 from tiergate.policy.cache_key import answer_version
 from tiergate.policy.pair_model import PairModel
-from tiergate.ports import AnswerStore, Clock, Embedder, FlightBoard
+from tiergate.ports import AnswerStore, Clock, Embedder, FlightBoard, Invalidation, Selection
 from tiergate.settings import EdgeStore, Policy
+from tiergate.stages.cache_upkeep import CacheUpkeep
 from tiergate.stages.grey_zone import GreyZone
 from tiergate.stages.pair_judge import PairJudge
 from tiergate.stages.refilled_store import RefilledStore
@@ -67,6 +69,38 @@ def build_semantic_cache(
         limit=StoreLimit(settings.store_limit, clock),
         grey_zone=GreyZone(settings),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInvalidator:
+    """Removes stored answers for the HTTP endpoints, with an audit line (port `AnswerInvalidator`)."""
+
+    upkeep: CacheUpkeep
+    clock: Clock
+
+    async def invalidate(self, invalidation: Invalidation) -> int:
+        """Remove answers; one that is named by its identifier is recalled, so that it is never served again.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        if invalidation.entry_id is not None:
+            return await self.upkeep.recall(invalidation.entry_id, actor="http")
+        older = invalidation.older_than_s
+        selection = Selection(
+            tenant=invalidation.tenant,
+            prompt=invalidation.prompt,
+            stored_before=None if older is None else self.clock.now() - older,
+        )
+        return (await self.upkeep.invalidate(selection, actor="http")).entries
+
+
+def build_invalidator(cache: SemanticCache) -> StoreInvalidator | None:
+    """Build who removes stored answers; None when the cache is switched off."""
+    if not cache.settings.enabled:
+        return None
+    upkeep = CacheUpkeep(store=cache.store, clock=cache.clock, flights=cache.flights, grey_zone=cache.grey_zone)
+    return StoreInvalidator(upkeep, cache.clock)
 
 
 def build_store(policy: Policy, embedder: Embedder, policy_path: Path, clock: Clock | None = None) -> AnswerStore:

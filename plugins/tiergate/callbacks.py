@@ -18,6 +18,7 @@ from typing import Any
 from tiergate.errors import PolicyError
 from tiergate.hooks.cache_provider import CacheProvider
 from tiergate.hooks.callback import TiergateCallback
+from tiergate.hooks.shutdown import close_with_host
 from tiergate.runtime import Runtime, build_runtime
 
 POLICY_VARIABLE = "TIERGATE_POLICY"
@@ -58,7 +59,12 @@ def locate_policy() -> tuple[Path, Path | None]:
 @lru_cache(maxsize=1)
 def _runtime() -> Runtime:
     policy_path, config_path = locate_policy()
-    return build_runtime(policy_path, config_path, router=_router, redis=_redis)
+    runtime = build_runtime(policy_path, config_path, router=_router, redis=_redis)
+    host = sys.modules.get(_HOST)
+    if host is not None and hasattr(host, "app"):
+        runtime.mount(host.app)
+        close_with_host(host, runtime.aclose)
+    return runtime
 
 
 def _router() -> Any:

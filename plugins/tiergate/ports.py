@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -295,6 +295,38 @@ class FlightBoard(Protocol):
 
         Raises:
             StoreError: The board failed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invalidation:
+    """Which stored answers have to go. Exactly one of the last four is given.
+
+    Attributes:
+        tenant: Only of this tenant, as it stands in the decision record; None for every tenant.
+        prompt: Those stored for exactly this prompt.
+        entry_id: The one with this identifier.
+        older_than_s: Those stored longer ago than this, in seconds.
+        everything: All of them.
+    """
+
+    tenant: str | None = None
+    prompt: str | None = None
+    entry_id: str | None = None
+    older_than_s: float | None = None
+    everything: bool = False
+
+
+@runtime_checkable
+class AnswerInvalidator(Protocol):
+    """An answer store that can remove answers before their time."""
+
+    async def invalidate(self, invalidation: Invalidation) -> int:
+        """Remove answers; return how many there were.
+
+        Raises:
+            StoreError: The store failed.
         """
         ...
 

@@ -3,21 +3,33 @@
 import asyncio
 import atexit
 import logging
+import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tiergate.adapters.decision_log import SqlDecisionLog, open_decision_log
+from tiergate.adapters.decision_reader import DecisionReader
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.artifact import Artifact
-from tiergate.cache_parts import build_board, build_cipher, build_semantic_cache, build_store, find_pair_model
+from tiergate.cache_parts import (
+    build_board,
+    build_cipher,
+    build_invalidator,
+    build_semantic_cache,
+    build_store,
+    find_pair_model,
+)
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.http.dashboard import Dashboard
+from tiergate.http.mount import mount_dashboard
 from tiergate.pack_check import Pack, load_pack
 from tiergate.ports import Embedder
 from tiergate.settings import Encoder, Policy
@@ -28,6 +40,8 @@ from tiergate.stages.semantic_cache import SemanticCache
 from tiergate.telemetry.json_log import build_handler, log_decision
 from tiergate.telemetry.metrics import DecisionMeter
 from tiergate.telemetry.names import DECISION_LOGGER
+from tiergate.telemetry.parent import find_trace_id
+from tiergate.telemetry.providers import Providers
 from tiergate.telemetry.record import DecisionRecord
 from tiergate.telemetry.spans import DecisionTracer
 
@@ -68,7 +82,15 @@ class Runtime:
         self._embedder = build_embedder(policy.encoder, self._pool)
         self._classifier = EmbeddedClassifier(pack.artifact)
         self._store = build_store(policy, self._embedder, policy_path)
-        self._log = open_decision_log(policy.decision_log.url, policy_file=policy_path)
+        self._log = open_decision_log(
+            policy.decision_log.url,
+            policy_file=policy_path,
+            journal_folder=policy.decision_log.journal,
+            retention_days=policy.decision_log.retention_days,
+        )
+        self._providers = Providers(os.environ)
+        meters = build_meters(policy, pack.artifact, self._log, self._providers)
+        self._reader = DecisionReader(policy.decision_log.url)
         clock = SystemClock()
         self.pipeline = Pipeline(
             policy=policy,
@@ -83,7 +105,7 @@ class Runtime:
             intent_router=IntentRouter(classifier=self._classifier, policy=policy),
             confidence_gate=ConfidenceGate(policy=policy),
             decision_record=DecisionRecorder(
-                log=self._log, listeners=build_listeners(policy, pack.artifact, self._log)
+                log=self._log, trace=build_trace(self._providers), listeners=build_listeners(meters)
             ),
             registry=InFlightRegistry(),
             embedder=self._embedder,
@@ -93,7 +115,18 @@ class Runtime:
             cache_group=pack.cache_group,
             spawn=self.spawn,
         )
+        self.dashboard = Dashboard(
+            policy=policy,
+            reader=self._reader,
+            store=build_invalidator(self.pipeline.semantic_cache),
+            log_state=self._log.state,
+            meters=tuple(meters),
+        )
         atexit.register(self.close)
+
+    def mount(self, app: Any) -> None:
+        """Put the dashboard into the proxy's own app."""
+        mount_dashboard(app, self.dashboard)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run work in the background and keep a reference until it ends."""
@@ -106,8 +139,9 @@ class Runtime:
         atexit.unregister(self.close)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
-        for part in (self._log, self._store, self._classifier, self._embedder, self._pool):
+        for part in (self._log, self._reader, self._store, self._classifier, self._embedder, self._pool):
             await part.aclose()
+        await asyncio.to_thread(self._providers.close)
 
     def close(self) -> None:
         """Close from outside an event loop: at the end of the process."""
@@ -154,22 +188,40 @@ def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:
     return embedder
 
 
-def build_listeners(policy: Policy, artifact: Artifact, log: SqlDecisionLog) -> tuple[Listener, ...]:
-    """Build who takes finished records: JSON line, spans, and metrics with the span as exemplar."""
-    tracer = DecisionTracer()
-    meter = DecisionMeter(
-        tiers=policy.tier_names, domains={*artifact.domains, *policy.domains}, dropped=lambda: log.dropped
-    )
+def build_meters(policy: Policy, artifact: Artifact, log: SqlDecisionLog, providers: Providers) -> list[DecisionMeter]:
+    """Build a meter for each place that measurements go to."""
+    return [
+        DecisionMeter(
+            tiers=policy.tier_names,
+            domains={*artifact.domains, *policy.domains},
+            dropped=lambda: log.dropped,
+            provider=provider,
+        )
+        for provider in providers.meters()
+    ]
+
+
+def build_trace(providers: Providers) -> Callable[[DecisionRecord, Any], tuple[DecisionRecord, Any]]:
+    """Build who writes spans; a trace that begins with ours is found by the record's trace id too."""
+    tracer = DecisionTracer(providers.tracers, providers.events)
+
+    def trace(record: DecisionRecord, parent: Any) -> tuple[DecisionRecord, Any]:
+        context = tracer.record(record, parent)
+        trace_id = find_trace_id(context) or record.trace_id
+        return (record if trace_id == record.trace_id else replace(record, trace_id=trace_id)), context
+
+    return trace
+
+
+def build_listeners(meters: Sequence[DecisionMeter]) -> tuple[Listener, ...]:
+    """Build who takes finished records: JSON line, and measurements with the span as exemplar."""
     logger = logging.getLogger(DECISION_LOGGER)
     if not logger.handlers:
         logger.addHandler(build_handler())
         logger.setLevel(logging.INFO)
         logger.propagate = False
 
-    def trace_and_measure(record: DecisionRecord, parent: Any) -> None:
-        meter.record(record, tracer.record(record, parent))
-
-    def write_line(record: DecisionRecord, _parent: Any) -> None:
+    def write_line(record: DecisionRecord, _context: Any) -> None:
         log_decision(record)
 
-    return (write_line, trace_and_measure)
+    return (write_line, *(meter.record for meter in meters))

@@ -202,6 +202,7 @@ class DecisionLogSettings(Section):
     url: str = "sqlite:///./data/decisions.db"
     store_prompts: bool = False
     retention_days: int = Field(default=30, gt=0)
+    journal: Path | None = None
 
 
 class Encoder(Section):

@@ -93,11 +93,13 @@ def parse_call(response: Any, *, tier: str | None, asked: str, start_ms: float, 
     answered = str(headers.get("x-litellm-model-group") or asked)
     usage = parse_usage(response)
     details = _get(getattr(response, "usage", None), "prompt_tokens_details")
+    model = hidden.get("litellm_model_name") or getattr(response, "model", None)
     return Call(
         tier=tier,
         model_group=answered,
-        model=hidden.get("litellm_model_name") or getattr(response, "model", None),
-        provider=hidden.get("custom_llm_provider"),
+        model=model,
+        # Not every provider of LiteLLM leaves its name; its deployments are named PROVIDER/MODEL.
+        provider=hidden.get("custom_llm_provider") or (str(model).partition("/")[0] if "/" in str(model) else None),
         fallback_from=asked if answered != asked else None,
         prompt_tokens=usage.prompt_tokens if usage else 0,
         completion_tokens=usage.completion_tokens if usage else 0,

@@ -15,6 +15,7 @@ from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.record_builder import finish_record
 from tiergate.hooks.request_parser import ENDPOINTS, copy_containers, parse_request
+from tiergate.hooks.request_span import find_request_span
 from tiergate.hooks.tenant import identify_caller, identify_tenant
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.prompt_vector import PromptVector
@@ -79,7 +80,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         started=clock.monotonic(),
         body={key: copy_containers(value) for key, value in data.items() if key not in NOT_COPIED},
         metadata=copy_containers(data.get("metadata") or {}),
-        parent=build_parent_context(getattr(identity, "parent_otel_span", None), _headers(data)),
+        parent=build_parent_context(find_request_span(identity), _headers(data)),
     )
     # In flight from here on, before anything is awaited: its call id is taken.
     pipeline.registry.add(entry)

@@ -7,6 +7,7 @@ from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.policy.money import estimate_baseline, saved, sum_cost
 from tiergate.telemetry.names import Stage
+from tiergate.telemetry.parent import find_trace_id
 from tiergate.telemetry.record import DecisionRecord, DecisionStatus, build_headers
 
 
@@ -34,6 +35,7 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         decision_id=entry.decision_id,
         ts=entry.started_at,
         call_id=entry.request.call_id,
+        trace_id=find_trace_id(entry.parent),
         tenant=entry.request.tenant,
         entry_model=entry.request.entry_model,
         strategy=_strategy(pipeline, entry),
