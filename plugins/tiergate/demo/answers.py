@@ -20,9 +20,9 @@ _TOKEN = re.compile(r"\s*(?:\w{1,8}|[^\w\s])|\s+")
 _TOKENS_PER_MESSAGE = 4
 _DEFAULT_MAX_TOKENS = 4096
 _CERTAINTY: Mapping[Level, tuple[float, float]] = {
-    # mean and spread of a token's probability
-    "confident": (0.97, 0.02),
-    "hesitant": (0.75, 0.15),
+    # mean and spread of a token's probability: the gate's prior trusts, doubts and rejects such answers
+    "confident": (0.99, 0.005),
+    "hesitant": (0.85, 0.08),
     "weak": (0.42, 0.18),
 }
 _ALTERNATIVES = (" the", " a", " one", " this", " not", " about", " some", " that", " it", " no")

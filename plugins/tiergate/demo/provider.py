@@ -46,8 +46,8 @@ _REFUSED: dict[Fault, tuple[int, str, str | None]] = {
     ),
     Fault.CONTENT_FILTER: (
         400,
-        "The response was filtered: the prompt triggered the content management policy.",
-        "content_filter",
+        "Your request was rejected as a result of our safety system.",
+        "content_policy_violation",
     ),
 }
 
