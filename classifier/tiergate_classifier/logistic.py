@@ -39,7 +39,7 @@ def fit_logistic(
 ) -> Floats:
     """Return the weights that minimise log-loss plus `sum(penalty * (weights - centre) ** 2) / 2`.
 
-    Newton's method with halved steps (Hastie et al. 2009, section 4.4.1); the penalty is a normal prior around `centre`.
+    Newton's method with halved steps (Hastie et al. 2009, section 4.4.1); the penalty is a normal prior.
 
     Args:
         inputs: Shape (n, m); a column of ones makes an intercept.
@@ -70,6 +70,6 @@ def fit_logistic(
             size /= 2
         weights = weights - size * step
         before, value = value, objective(weights)
-        if before - value < 1e-9 * (1 + abs(value)):  # noqa: PLR2004 - converged
+        if before - value < 1e-9 * (1 + abs(value)):
             break
     return np.asarray(weights)

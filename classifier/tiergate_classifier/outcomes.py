@@ -1,9 +1,9 @@
 """Reader of outcome tables: what each tier's answer to each prompt was worth (contracts.md, "Files").
 
-CSV, JSONL or Parquet, each also with `.gz`. One row per prompt: `id`, `prompt`, optional `domain` and `session`; per tier
-`correct|TIER` (0..1, empty = not run) and optional `answer|TIER`, `confidence|TIER`, `cost_usd|TIER`, `latency_ms|TIER`,
-`prompt_tokens|TIER`, `completion_tokens|TIER`. Other columns are ignored. Rows are counted from 1, without a CSV's
-heading.
+CSV, JSONL or Parquet, each also with `.gz`. One row per prompt: `id`, `prompt`, optional `domain` and
+`session`; per tier `correct|TIER` (0..1, empty = not run) and optional `answer|TIER`, `confidence|TIER`,
+`cost_usd|TIER`, `latency_ms|TIER`, `prompt_tokens|TIER`, `completion_tokens|TIER`. Other columns are ignored.
+Rows are counted from 1, without a CSV's heading.
 """
 
 import gzip
@@ -87,7 +87,9 @@ class Outcomes:
         rows: Indices = np.flatnonzero(run)
         if len(rows) == 0:
             problem = f"no row has an outcome of all of {list(tiers)!r}"
-            raise OutcomeTableError(self.file, f"column correct|{tiers[0]}", problem, "run the tiers on the same prompts")
+            raise OutcomeTableError(
+                self.file, f"column correct|{tiers[0]}", problem, "run the tiers on the same prompts"
+            )
         return rows
 
     def take(self, rows: Indices) -> "Outcomes":
@@ -151,7 +153,7 @@ def _read_columns(file: Path) -> dict[str, list[Any]]:
     try:
         if kind == ".csv":
             _check_heading(file, data)
-            frame = pl.read_csv(io.BytesIO(data), infer_schema=False, missing_utf8_is_empty_string=False)
+            frame = pl.read_csv(io.BytesIO(data), infer_schema=False)
         else:
             frame = pl.read_parquet(io.BytesIO(data))
     except pl.exceptions.PolarsError as exc:
@@ -164,7 +166,9 @@ def _kind(file: Path) -> str:
     for suffix in _SUFFIXES:
         if name.endswith(suffix):
             return suffix
-    raise OutcomeTableError(file, "", "its name tells no known format", f"name it {', '.join(_SUFFIXES)}, or these with .gz")
+    raise OutcomeTableError(
+        file, "", "its name tells no known format", f"name it {', '.join(_SUFFIXES)}, or these with .gz"
+    )
 
 
 def _check_heading(file: Path, data: bytes) -> None:

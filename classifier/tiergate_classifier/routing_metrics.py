@@ -1,8 +1,8 @@
 """Figures of routers, gates and cascades: recovered gap, discrimination, calibration, risk, area under a cost curve.
 
-Every function works on plain arrays, one entry per request, and is deterministic: what is drawn at random (the order of
-ties, simulated outcomes, bootstrap samples) comes from a generator with a stated seed. Outcomes are "goodness" between 0
-(bad answer) and 1 (good answer); shares such as 0.4 are allowed and count as 0.4 of a good answer.
+Every function works on plain arrays, one entry per request, and is deterministic: what is drawn at random (the
+order of ties, simulated outcomes, bootstrap samples) comes from a generator with a stated seed. Outcomes are
+"goodness" between 0 (bad answer) and 1 (good answer); shares such as 0.4 count as 0.4 of a good answer.
 """
 
 import math
@@ -140,9 +140,10 @@ def calibration_error(
 ) -> float:
     """Return the expected calibration error of probabilities, corrected for its bias.
 
-    Bins of equal count; the error is the mean over rows of |mean score - mean goodness| of the row's bin. A perfectly
-    calibrated score shows an error above 0 on a finite sample: its mean, simulated at the same n and the same scores, is
-    subtracted, and what is left is not below 0 (Roelofs et al. 2022, "Mitigating bias in calibration error estimation").
+    Bins of equal count; the error is the mean over rows of |mean score - mean goodness| of the row's bin. A
+    perfectly calibrated score shows an error above 0 on a finite sample: its mean, simulated at the same n and
+    scores, is subtracted, and what is left is not below 0 (Roelofs et al. 2022, "Mitigating bias in calibration
+    error estimation").
 
     Args:
         scores: Probabilities, shape (n,).

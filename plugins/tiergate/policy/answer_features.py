@@ -1,9 +1,9 @@
 """Surface features of an answer: what its text says of its own quality, for models that give no log-probabilities.
 
-Long, hedging, repetitive or unfinished answers are wrong more often than short, plain ones of the same model (Xiong et al.
-2024, "Can LLMs express their uncertainty?", on verbal signs; Holtzman et al. 2020 on repetition). How much each feature
-tells differs by model and task, so none has a fixed weight: `gate_calibration` holds weights fitted on outcomes, and
-without outcomes these features are not used. No pattern backtracks.
+Long, hedging, repetitive or unfinished answers are wrong more often than short, plain ones of the same model
+(Xiong et al. 2024, "Can LLMs express their uncertainty?", on verbal signs; Holtzman et al. 2020 on repetition).
+How much each feature tells differs by model and task, so none has a fixed weight: `gate_calibration` holds
+weights fitted on outcomes, and without outcomes these features are not used. No pattern backtracks.
 """
 
 import math
@@ -35,7 +35,8 @@ ANSWER_FEATURES = (
 
 _COUNTED = {
     "hedges": re.compile(
-        r"\b(?:might|maybe|perhaps|possibly|probably|likely|approximately|roughly|seems?|appears?|assum(?:e|ing|ption)|"
+        r"\b(?:might|maybe|perhaps|possibly|probably|likely|approximately|roughly|seems?|appears?|"
+        r"assum(?:e|ing|ption)|"
         r"could be|may be|i think|i believe|not sure|unclear|unsure|closest|best (?:guess|answer|option|choice)|"
         r"vielleicht|vermutlich|peut-être|probablement|quizás?|probablemente)\b",
         re.IGNORECASE,
@@ -46,10 +47,12 @@ _COUNTED = {
         re.IGNORECASE,
     ),
     "turns": re.compile(
-        r"\b(?:however|but|wait|actually|instead|although|correction|mistake|error|let me (?:re|check)\w*)\b", re.IGNORECASE
+        r"\b(?:however|but|wait|actually|instead|although|correction|mistake|error|let me (?:re|check)\w*)\b",
+        re.IGNORECASE,
     ),
     "conclusions": re.compile(
-        r"\b(?:answer is|final answer|therefore|thus|hence|so the|in conclusion|we get|we have)\b|\\boxed", re.IGNORECASE
+        r"\b(?:answer is|final answer|therefore|thus|hence|so the|in conclusion|we get|we have)\b|\\boxed",
+        re.IGNORECASE,
     ),
     "choices_named": re.compile(r"\([A-Z]\)|\b[A-Z]\)"),
 }
