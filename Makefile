@@ -6,7 +6,7 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck bench classifier encoder clean
+.PHONY: help run test lint typecheck bench classifier difficulty encoder clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -48,6 +48,10 @@ lint: $(VENV)/.dev ## ruff and import-linter
 
 typecheck: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy
+
+ROUTER_TABLES ?= ../shared/data/router
+difficulty: $(VENV)/.train ## Relearn the difficulty score behind the default classifier from the shared tables
+	$(BIN)/python -m tiergate_classifier.difficulty --data $(ROUTER_TABLES)
 
 # The date of the workload, so that the same workload gives the same bytes.
 classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)

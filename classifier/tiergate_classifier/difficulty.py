@@ -69,11 +69,15 @@ class DifficultyScore:
         weight: Shape (D + F,).
         feature_mean: Shape (F,).
         feature_scale: Shape (F,).
+        spread: Mean covariance of the inputs within a set of questions, shape (D + F, D + F): how benchmark
+            questions differ from their neighbours. A head that is tied to the score tells them apart as the score
+            does (`train.fit_heads`).
     """
 
     weight: Floats
     feature_mean: Floats
     feature_scale: Floats
+    spread: Floats
 
     def of(self, vectors: NDArray[Any], features: NDArray[Any]) -> Floats:
         """Return the difficulty of each row, shape (n,).
@@ -111,10 +115,13 @@ def fit_difficulty(sets: Sequence[EncodedSet]) -> DifficultyScore:
     mean, spread = features.mean(axis=0), features.std(axis=0)
     scale = np.where(spread > 1e-3, spread, 1.0)  # noqa: PLR2004 - a constant feature
     inputs, targets, weights = [], [], []
+    spread, shares = 0.0, sum(one.share for one in sets)
     for one in sets:
         standard = np.clip((one.features - mean) / scale, -FEATURE_LIMIT, FEATURE_LIMIT)
         both = np.concatenate([one.vectors * VECTOR_GAIN, standard], axis=1)
         inputs.append(both - both.mean(axis=0))
+        bare = np.concatenate([one.vectors, standard], axis=1)
+        spread = spread + np.cov(bare, rowvar=False, bias=True) * one.share / shares
         targets.append((one.difficulty - one.difficulty.mean()) / (one.difficulty.std() + 1e-9))
         weights.append(np.full(len(targets[-1]), one.share * ROWS_PER_SET / len(targets[-1])))
     x, y, w = np.concatenate(inputs), np.concatenate(targets), np.concatenate(weights)
@@ -124,7 +131,7 @@ def fit_difficulty(sets: Sequence[EncodedSet]) -> DifficultyScore:
     dimensions = sets[0].vectors.shape[1]
     coefficients[:dimensions] *= VECTOR_GAIN
     coefficients[dimensions + FEATURES.index("log_characters")] += LENGTH_SHARE
-    return DifficultyScore(weight=coefficients, feature_mean=mean, feature_scale=scale)
+    return DifficultyScore(weight=coefficients, feature_mean=mean, feature_scale=scale, spread=np.asarray(spread))
 
 
 def encode_question_sets(
@@ -176,6 +183,7 @@ def write_difficulty(folder: Path, score: DifficultyScore, card: dict[str, Any])
         "weight": score.weight.astype(np.float32),
         "feature_mean": score.feature_mean.astype(np.float32),
         "feature_scale": score.feature_scale.astype(np.float32),
+        "spread": score.spread.astype(np.float32),
     }
     (folder / WEIGHTS).write_bytes(save_tensors(tensors))
     (folder / CARD).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -26,6 +26,7 @@ from tiergate_classifier.data import (
     load_workload,
     workload_digest,
 )
+from tiergate_classifier.difficulty import builtin_difficulty_path, load_difficulty
 from tiergate_classifier.evaluate import MIN_QUALITY, measure, score_table
 from tiergate_classifier.splits import group_rows, split_rows
 from tiergate_classifier.train import fit_heads
@@ -33,7 +34,8 @@ from tiergate_classifier.train import fit_heads
 SAFETY_DOMAINS = ("finance", "legal", "medical")
 METHOD = (
     "L2 logistic heads on [vector, standardised surface features]; tiers by cumulative binary problems "
-    "(Frank and Hall 2001); Platt calibration on cross-fitted scores with a grouped bootstrap lower bound; "
+    "(Frank and Hall 2001), tied by a normal prior to a difficulty score learnt from public tables of model "
+    "outcomes; Platt calibration on cross-fitted scores with a grouped bootstrap lower bound; "
     "domains multinomial with one temperature"
 )
 
@@ -56,11 +58,12 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
     table, groups, splits = build_table(rows, embedder), group_rows(rows), split_rows(rows)
     development, development_groups = table.take(splits.development), groups[list(splits.development)]
     tiers, domains = len(WORKLOAD_TIERS), len(WORKLOAD_DOMAINS)
+    difficulty, difficulty_card = load_difficulty(builtin_difficulty_path())
     with threadpool_limits(limits=1):  # sums in another order give other last bits
-        head = fit_heads(development, tiers=tiers, domains=domains)
+        head = fit_heads(development, tiers=tiers, domains=domains, difficulty=difficulty)
         calibration = calibrate(
             development,
-            cross_fit(development, development_groups, tiers=tiers, domains=domains),
+            cross_fit(development, development_groups, tiers=tiers, domains=domains, difficulty=difficulty),
             development_groups,
             tiers=WORKLOAD_TIERS,
             domains=WORKLOAD_DOMAINS,
@@ -80,6 +83,7 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
                 "licence": WORKLOAD_LICENCE,
                 "rows": len(rows),
             },
+            *difficulty_card["training_data"],
         ),
         "metrics": (),
     }
@@ -103,7 +107,10 @@ def render_card(
     cuts: Mapping[str, float],
 ) -> str:
     """Return card.md; `sizes` are the rows of development and test."""
-    (data,) = manifest["training_data"]
+    data, *tables = manifest["training_data"]
+    table_lines = "".join(
+        f"\n  - {one['name']}, {one['rows']} rows, licence {one['licence']}, digest `{one['digest']}`" for one in tables
+    )
     figures = "\n".join(
         f"| {metric.name} | {metric.value:.3f} | {metric.n} | {metric.low:.3f} to {metric.high:.3f} |"
         for metric in metrics
@@ -122,7 +129,9 @@ traffic trains a better one.
   {len(manifest["features"])} surface features.
 - **Data**: {data["name"]}, {data["rows"]} prompts written for this project, licence {data["licence"]},
   digest `{data["digest"]}`. Split by groups of near-duplicates: {development} rows for
-  heads and calibration, {test} for the figures below.
+  heads and calibration, {test} for the figures below. The difficulty score that the tier heads are tied to was
+  computed from public tables of which model answered which question right; their rows from MMLU's and GSM8K's test
+  sets were left out:{table_lines}
 - **Method**: {manifest["method"]}.
 
 ## Figures on the test rows
