@@ -1,7 +1,7 @@
 """Fit an artifact's probabilities to a team's own traffic from a few hundred graded rows: `tiergate calibrate`.
 
 A tier's head is updated, not replaced: its old score enters with a free slope, and a correction that is linear in the
-vector and the features is held towards zero by a penalty that cross-validation picks. What the held-out folds say is
+main directions of the vectors (topics) is held towards zero by a penalty that cross-validation picks. What the held-out folds say is
 then mapped to probabilities by a sigmoid with a bootstrap lower bound. The result has the artifact's own format.
 """
 
@@ -21,10 +21,9 @@ from tiergate_classifier.routing_metrics import calibration_error
 Floats = NDArray[np.float64]
 
 FOLDS = 5
-PENALTIES = (4.0, 16.0, 64.0, 1e6)
-"""Precision of the correction, tried in this order; the last allows none."""
-VECTOR_GAIN = 4.0
-FEATURE_GAIN = 0.3
+PENALTIES = (15.0, 30.0)
+"""Precision of the correction per topic, tried in this order."""
+AXES = 8
 RESAMPLES = 400
 SLICE_ROWS = 500
 _LIMIT = 4.0
@@ -82,18 +81,29 @@ def recalibrate(
 def _update(
     inputs: Floats, good: Floats, weight: Floats, bias: float, dimensions: int
 ) -> tuple[NDArray[np.float32], float, TierCalibration]:
-    gains = np.full(inputs.shape[1], FEATURE_GAIN)
-    gains[:dimensions] = VECTOR_GAIN
+    middle = inputs.mean(axis=0)
+    axes = _topic_axes(inputs[:, :dimensions] - middle[:dimensions], inputs.shape[1])
     score = inputs @ weight + bias
     centre, spread = float(score.mean()), float(score.std()) or 1.0
-    middle = inputs.mean(axis=0)
-    design = np.column_stack([np.ones(len(good)), (score - centre) / spread, (inputs - middle) * gains])
+    design = np.column_stack([np.ones(len(good)), (score - centre) / spread, (inputs - middle) @ axes])
     best, held_out = _best_penalty(design, good)
     fitted = fit_logistic(design, good, penalty=_penalties(design.shape[1], best))
     slope = fitted[1] / spread
-    correction = fitted[2:] * gains
+    correction = axes @ fitted[2:]
     new_bias = fitted[0] - slope * centre - float(middle @ correction) + slope * bias
     return (slope * weight + correction).astype(np.float32), float(new_bias), _curve(held_out, good)
+
+
+def _topic_axes(vectors: Floats, width: int) -> Floats:
+    """Return the main directions of the centred vectors, scaled to unit spread, shape (width, `AXES`).
+
+    A few hundred rows tell how good a tier is per topic, which few directions hold, but not per dimension.
+    """
+    _, sizes, directions = np.linalg.svd(vectors, full_matrices=False)
+    count = min(AXES, len(sizes))
+    axes = np.zeros((width, count))
+    axes[: vectors.shape[1]] = (directions[:count] / (sizes[:count, None] / np.sqrt(len(vectors)) + 1e-9)).T
+    return axes
 
 
 def _penalties(width: int, penalty: float) -> Floats:
@@ -106,11 +116,8 @@ def _best_penalty(design: Floats, good: Floats) -> tuple[float, Floats]:
     for penalty in PENALTIES:
         log_odds = np.zeros(len(good))
         for inside, outside in left_out(good, FOLDS, seed=_SEED):
-            part = slice(None) if penalty < PENALTIES[-1] else slice(0, 2)
-            fitted = fit_logistic(
-                design[inside][:, part], good[inside], penalty=_penalties(design.shape[1], penalty)[part]
-            )
-            log_odds[outside] = design[outside][:, part] @ fitted
+            fitted = fit_logistic(design[inside], good[inside], penalty=_penalties(design.shape[1], penalty))
+            log_odds[outside] = design[outside] @ fitted
         losses.append(float(log_loss(log_odds, good).mean()))
         said.append(log_odds)
     least = int(np.argmin(losses))
