@@ -33,6 +33,7 @@ from tiergate_classifier.difficulty import builtin_difficulty_path, load_difficu
 from tiergate_classifier.domain_flags import (
     FLAGS,
     MIN_RECALL,
+    WIDTH,
     DomainPrompts,
     Flags,
     builtin_domains_path,
@@ -84,7 +85,7 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
             safety=(),
         )
         more = load_domain_prompts(builtin_domains_path(), embedder)
-        flags = fit_flags(development, WORKLOAD_DOMAINS, more, head)
+        flags = fit_flags(development, WORKLOAD_DOMAINS, more)
     head = replace(head, flag_weight=flags.weight, flag_bias=flags.bias)
     calibration = _with_cuts(calibration, flags, outputs, development)
     reference = _reference(development, more)
@@ -127,7 +128,7 @@ def _with_cuts(calibration: Calibration, flags: Flags, outputs: Outputs, table: 
         curve = calibration.tiers[tier]
         bounds = np.interp(outputs.tier_log_odds[:, place], curve.knots, curve.lower_bound)
         cuts[tier] = control_risk(bounds, table.tier <= place, min_quality=MIN_QUALITY, confidence=CONFIDENCE)
-    domains = calibration.domains.model_copy(update={"min_scores": dict(flags.cuts), "flags": FLAGS})
+    domains = calibration.domains.model_copy(update={"min_scores": dict(flags.cuts), "flags": FLAGS, "flag_width": WIDTH})
     return calibration.model_copy(update={"domains": domains, "cuts": cuts})
 
 
@@ -209,7 +210,7 @@ was found is not used: the request goes to a stronger one.
 ## What the domain cuts mean
 
 From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
-{MIN_RECALL:.0%} of the domain's training rows when scored by heads of other folds; the false alarms are the share of
+{MIN_RECALL:.1%} of the domain's non-trivial training rows when scored by heads of other folds; the false alarms are the share of
 the other rows, near misses and other safety domains among them, that reach it. `domain_flag_recall` and `domain_flag_false_alarms` say
 what it does on the test rows.
 

@@ -117,7 +117,14 @@ def load_artifact(path: Path) -> Artifact:
             raise ArtifactError(path / name, f"files.{name}", problem, _REBUILD)
     calibration = _parse(path / CALIBRATION, payload[CALIBRATION], Calibration)
     _check_names(path / CALIBRATION, manifest, calibration)
-    head = _parse_head(path / HEAD, payload[HEAD], manifest, flags=len(calibration.domains.flags))
+    reference = _parse_reference(path, payload, manifest)
+    head = _parse_head(
+        path / HEAD,
+        payload[HEAD],
+        manifest,
+        flags=len(calibration.domains.flags),
+        references=0 if reference is None else len(reference.labels.ids),
+    )
     try:
         card = payload[CARD].decode()
     except UnicodeDecodeError as exc:
@@ -128,7 +135,7 @@ def load_artifact(path: Path) -> Artifact:
         head=head,
         calibration=calibration,
         card=card,
-        reference=_parse_reference(path, payload, manifest),
+        reference=reference,
     )
 
 
@@ -278,7 +285,7 @@ def _parse_reference(path: Path, payload: Mapping[str, bytes], manifest: Manifes
     return Reference(labels=labels, vectors=vectors)
 
 
-def _parse_head(file: Path, raw: bytes, manifest: Manifest, *, flags: int) -> Head:
+def _parse_head(file: Path, raw: bytes, manifest: Manifest, *, flags: int, references: int) -> Head:
     try:
         tensors = load_tensors(raw)
     except SafetensorError as exc:
@@ -293,7 +300,7 @@ def _parse_head(file: Path, raw: bytes, manifest: Manifest, *, flags: int) -> He
         "feature_scale": (len(manifest.features),),
     }
     if flags:
-        shapes |= {"flag_weight": (flags, width), "flag_bias": (flags,)}
+        shapes |= {"flag_weight": (flags, references), "flag_bias": (flags,)}
     if set(tensors) != set(shapes):
         problem = f"holds the tensors {sorted(tensors)!r}, not {sorted(shapes)!r}"
         raise ArtifactError(file, "", problem, _REBUILD)

@@ -169,11 +169,13 @@ class DomainCalibration(_Frozen):
             without a cut go by the most probable one.
         flags: Domains with a yes-or-no head of their own, in the order of its rows; their score is that head's,
             not the softmax's.
+        flag_width: Of those heads: what a squared distance between vectors is multiplied by in the kernel.
     """
 
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     min_scores: Mapping[str, Probability]
     flags: tuple[Name, ...] = ()
+    flag_width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 
 class RouteCut(_Frozen):
@@ -250,7 +252,8 @@ class Head:
         domain_bias: Shape (K,).
         feature_mean: Shape (F,).
         feature_scale: Shape (F,), above 0.
-        flag_weight: Shape (L, D + F), one row per yes-or-no domain of `DomainCalibration.flags`; None without.
+        flag_weight: Shape (L, R), one row per yes-or-no domain of `DomainCalibration.flags` with a weight for each
+            vector of the reference; None without.
         flag_bias: Shape (L,); None without.
     """
 
@@ -280,16 +283,22 @@ class Head:
         inputs = self._inputs(vectors, features)
         return inputs @ self.tier_weight.T + self.tier_bias, inputs @ self.domain_weight.T + self.domain_bias
 
-    def flag_log_odds(self, vectors: NDArray[Any], features: NDArray[Any]) -> NDArray[Any]:
+    def flag_log_odds(
+        self, vectors: NDArray[Any], reference: NDArray[Any], width: float
+    ) -> NDArray[Any]:
         """Return the log-odds of each yes-or-no domain, shape (n, L); L is 0 without such heads.
 
+        A kernel machine: weights times exp(-width * squared distance) to each reference vector.
+
         Args:
-            vectors: Shape (n, D).
-            features: Shape (n, F), in the manifest's order.
+            vectors: Unit length, shape (n, D).
+            reference: Unit length, shape (R, D).
+            width: `DomainCalibration.flag_width`.
         """
         if self.flag_weight is None or self.flag_bias is None:
             return np.zeros((len(vectors), 0))
-        return np.asarray(self._inputs(vectors, features) @ self.flag_weight.T + self.flag_bias)
+        near = np.exp((2 * width) * (vectors @ reference.T - 1))
+        return np.asarray(near @ self.flag_weight.T + self.flag_bias)
 
     def _inputs(self, vectors: NDArray[Any], features: NDArray[Any]) -> NDArray[Any]:
         standard = (features - self.feature_mean) / self.feature_scale
