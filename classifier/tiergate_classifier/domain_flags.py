@@ -58,7 +58,7 @@ class Flags:
     """Fitted heads.
 
     Attributes:
-        weight: Weight of each training row, shape (L, R): the table's rows and then the prompts that only carry a domain.
+        weight: Weight of each training row, shape (L, R): the table's rows, then the prompts that only carry a domain.
         bias: Shape (L,).
         cuts: P(domain) that keeps `MIN_RECALL` of held-out rows, by domain.
         false_alarms: Share of held-out rows of other domains that reach the cut, by domain.

@@ -128,7 +128,9 @@ def _with_cuts(calibration: Calibration, flags: Flags, outputs: Outputs, table: 
         curve = calibration.tiers[tier]
         bounds = np.interp(outputs.tier_log_odds[:, place], curve.knots, curve.lower_bound)
         cuts[tier] = control_risk(bounds, table.tier <= place, min_quality=MIN_QUALITY, confidence=CONFIDENCE)
-    domains = calibration.domains.model_copy(update={"min_scores": dict(flags.cuts), "flags": FLAGS, "flag_width": WIDTH})
+    domains = calibration.domains.model_copy(
+        update={"min_scores": dict(flags.cuts), "flags": FLAGS, "flag_width": WIDTH}
+    )
     return calibration.model_copy(update={"domains": domains, "cuts": cuts})
 
 
@@ -210,9 +212,9 @@ was found is not used: the request goes to a stronger one.
 ## What the domain cuts mean
 
 From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
-{MIN_RECALL:.1%} of the domain's non-trivial training rows when scored by heads of other folds; the false alarms are the share of
-the other rows, near misses and other safety domains among them, that reach it. `domain_flag_recall` and `domain_flag_false_alarms` say
-what it does on the test rows.
+{MIN_RECALL:.0%} of the domain's non-trivial training rows when scored by heads of other folds; the false alarms
+are the share of the other rows, near misses and other safety domains among them, that reach it.
+`domain_flag_recall` and `domain_flag_false_alarms` say what it does on the test rows.
 
 ## Limits
 
@@ -229,7 +231,8 @@ what it does on the test rows.
 
 def _controlled(tier: str, cut: RouteCut) -> str:
     if cut.cut is None:
-        return f"- **{tier}**: no cut keeps {cut.min_quality:.0%} of the answers good at {cut.confidence:.0%} confidence."
+        share, level = f"{cut.min_quality:.0%}", f"{cut.confidence:.0%}"
+        return f"- **{tier}**: no cut keeps {share} of the answers good at {level} confidence."
     return (
         f"- **{tier}**: from a lower bound of {cut.cut:.2f} on at least {cut.min_quality:.0%} of the answers are good, "
         f"at {cut.confidence:.0%} confidence ({cut.failures} of {cut.n} rows were not)."

@@ -1,8 +1,8 @@
 """The cut of a tier, chosen so that the share of bad answers above it is bounded with confidence.
 
 Learn then test (Angelopoulos et al. 2021, "Learn then Test", section 3, fixed-sequence testing): cuts are tested from
-the strictest on, each by an exact binomial test of the failures above it (Clopper and Pearson 1934); the last cut before
-the first that fails is taken, so the sequence as a whole errs with at most `1 - confidence`.
+the strictest on, each by an exact binomial test of the failures above it (Clopper and Pearson 1934); the last cut
+before the first that fails is taken, so the sequence as a whole errs with at most `1 - confidence`.
 """
 
 import numpy as np

@@ -49,7 +49,7 @@ class Tie:
     freedom: float
 
 
-DIFFICULTY_TIE = Tie(slope=3.0, strength=150.0, freedom=0.3)
+DIFFICULTY_TIE = Tie(slope=3.0, strength=120.0, freedom=0.3)
 TIER_PENALTY = Penalty(inverse_strength=0.3, vector_gain=4.0, feature_gain=0.5)
 DOMAIN_PENALTY = Penalty(inverse_strength=0.3, vector_gain=4.0, feature_gain=0.3)
 

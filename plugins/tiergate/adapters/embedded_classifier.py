@@ -94,9 +94,7 @@ class EmbeddedClassifier:
         except KeyError as exc:
             raise ClassifierError(f"the artifact needs the feature {exc}, which was not given") from exc
         with np.errstate(invalid="ignore", over="ignore"):  # the next line looks at what came out
-            tier_log_odds, domain_logits = self._artifact.head.log_odds(
-                vector[np.newaxis], values[np.newaxis]
-            )
+            tier_log_odds, domain_logits = self._artifact.head.log_odds(vector[np.newaxis], values[np.newaxis])
         if not (np.isfinite(tier_log_odds).all() and np.isfinite(domain_logits).all()):
             raise ClassifierError("a score is not finite; the vector or a feature is not finite")
         pairs = starmap(_Curve.at, zip(self._calibrations, tier_log_odds[0], strict=True))

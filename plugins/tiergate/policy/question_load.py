@@ -49,9 +49,7 @@ _SENTENCE_END = re.compile(r"[.!?]+(?:\s|$)|\n+")
 _VOWELS = re.compile(r"[aeiouy]+")
 _COUNTED = {
     "options": re.compile(r"(?:^|\s)\(?[A-Ja-j][.)]\s"),
-    "formula_marks": re.compile(
-        r"\\[a-zA-Z]+|[_^{}$\\]|[\u2200-\u22ff\u0370-\u03ff\u00b2\u00b3\u2070-\u209f]"
-    ),
+    "formula_marks": re.compile(r"\\[a-zA-Z]+|[_^{}$\\]|[\u2200-\u22ff\u0370-\u03ff\u00b2\u00b3\u2070-\u209f]"),
     "names": re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+"),
     "years": re.compile(r"\b(?:1[0-9]{3}|20[0-9]{2})\b"),
     "units": re.compile(
