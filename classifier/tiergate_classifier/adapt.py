@@ -146,9 +146,7 @@ def _solve(design: Callable[[Inputs], Floats], train: Inputs, gain: Floats, pena
     x = design(train)
     mean = x.mean(axis=0)
     centred = x - mean
-    weights = np.linalg.solve(
-        centred.T @ centred + penalty * np.eye(x.shape[1]), centred.T @ (gain - gain.mean())
-    )
+    weights = np.linalg.solve(centred.T @ centred + penalty * np.eye(x.shape[1]), centred.T @ (gain - gain.mean()))
     return lambda inputs: np.asarray((design(inputs) - mean) @ weights)
 
 

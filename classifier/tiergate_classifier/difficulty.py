@@ -213,8 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     embedder = OnnxEmbedder(pool=InferencePool())
     bare, listed = (
-        [one for one in load_question_sets(options.data, options=shown) if not one.held_out]
-        for shown in (False, True)
+        [one for one in load_question_sets(options.data, options=shown) if not one.held_out] for shown in (False, True)
     )
     score = fit_difficulty([*encode_question_sets(bare, listed, embedder), encode_word_problems(embedder)])
     data = [

@@ -89,9 +89,7 @@ def load_domain_prompts(folder: Path, embedder: OnnxEmbedder) -> DomainPrompts:
     ]
     prompts = tuple(prompt for prompt, _ in named)
     vectors, _ = encode(prompts, embedder)
-    return DomainPrompts(
-        prompts=prompts, domains=tuple(domain for _, domain in named), vectors=vectors
-    )
+    return DomainPrompts(prompts=prompts, domains=tuple(domain for _, domain in named), vectors=vectors)
 
 
 def assert_not_held_out(training: Sequence[str], held_out: Sequence[str]) -> None:

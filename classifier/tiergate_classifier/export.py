@@ -116,9 +116,7 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
     sizes = (len(splits.development), len(splits.test))
     manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
     card = render_card(manifest, metrics, sizes=sizes, calibration=calibration, false_alarms=flags.false_alarms)
-    return write_artifact(
-        out, manifest=manifest, head=head, calibration=calibration, card=card, reference=reference
-    )
+    return write_artifact(out, manifest=manifest, head=head, calibration=calibration, card=card, reference=reference)
 
 
 def _with_cuts(calibration: Calibration, flags: Flags, outputs: Outputs, table: Table) -> Calibration:
@@ -249,9 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Build the classifier from the command line; SOURCE_DATE_EPOCH fixes its creation time."""
     parser = argparse.ArgumentParser(prog="python -m tiergate_classifier.export", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument(
-        "--workload", type=Path, help="folder of labelled prompts; default: the one that ships"
-    )
+    parser.add_argument("--workload", type=Path, help="folder of labelled prompts; default: the one that ships")
     options = parser.parse_args(arguments)
     workload = options.workload or builtin_workload_path()
     artifact = build_classifier(workload, options.out, created_at=_created_at())

@@ -2,7 +2,8 @@
 
 A tier's head is updated, not replaced: its old score enters with a free slope, and a correction that is linear in the
 main directions of the vectors (topics) is held towards zero by a penalty that cross-validation picks. What the
-held-out folds say is then mapped to probabilities by a sigmoid with a bootstrap lower bound. The result has the artifact's own format.
+held-out folds say is then mapped to probabilities by a sigmoid with a bootstrap lower bound. The result has the
+artifact's own format.
 """
 
 from collections.abc import Mapping

@@ -116,9 +116,7 @@ def _fit(
     return model.coef_ * gains, model.intercept_
 
 
-def _standard_of(
-    table: Table, difficulty: DifficultyScore | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _standard_of(table: Table, difficulty: DifficultyScore | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and scale of the features; the score's own where there is one, since its weights go by them."""
     if difficulty is not None:
         return difficulty.feature_mean, difficulty.feature_scale

@@ -41,7 +41,11 @@ def folder(tmp_path: Path) -> Path:
         (LLM_ROUTER, "math", False),
     ],
 )
-def test_mmlu_and_gsm8k_may_only_be_tested_on(file: str, source: str, held_out: bool) -> None:
+def test_mmlu_and_gsm8k_may_only_be_tested_on(
+    file: str,
+    source: str,
+    held_out: bool,  # noqa: FBT001 - a parameter of the table above
+) -> None:
     assert is_held_out(file, source) is held_out
 
 

@@ -108,13 +108,11 @@ def _what_if(
         if override.start_tier is None or score is None or cut is None:
             continue
         if score >= cut:
-            said.append(
-                f"with intent_router.min_domain_score above {score:.3f} the domain {name} would not count (cut {cut:.3f})"
-            )
+            knob = f"intent_router.min_domain_score above {score:.3f}"
+            said.append(f"with {knob} the domain {name} would not count (cut {cut:.3f})")
         else:
-            said.append(
-                f"with intent_router.min_domain_score at most {score:.3f} the domain {name} would send it to {override.start_tier}"
-            )
+            knob = f"intent_router.min_domain_score at most {score:.3f}"
+            said.append(f"with {knob} the domain {name} would send it to {override.start_tier}")
     for tier in policy.tier_names:
         bound, least = classification.lower_bounds.get(tier, 0.0), needed[tier]
         if tier == decision.tier or least is None:

@@ -18,7 +18,7 @@ def evaluate_router(
     strong: Annotated[str, typer.Option(help="Name of the strong tier in the table.")],
     train: Annotated[Path | None, typer.Option(help="Outcomes of the same workload to adapt to.")] = None,
     artifact: Annotated[Path | None, typer.Option(help="Classifier folder; the one that ships by default.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Measure the order in which a classifier would send prompts to the strong tier."""
     if find_spec("polars") is None or find_spec("scipy") is None:

@@ -35,12 +35,13 @@ _WORD_SETS: Mapping[str, frozenset[str]] = {
             decrease""",
     }.items()
 }
-_FUNCTION_WORDS = frozenset(
-    """the a an of to in is are was were be been and or that this it its as for with by on at from he she they his her
-    their which who what when where how why has have had do does did will would can could may might should if not but
-    than then there these those all any some into about also one two i you we my your our me him them us so no up out
-    more most other such only over after before because between during each""".split()
-)
+_FUNCTION_WORD_LIST = """
+    the a an of to in is are was were be been and or that this it its as for with by on at from he she they his
+    her their which who what when where how why has have had do does did will would can could may might should if
+    not but than then there these those all any some into about also one two i you we my your our me him them us
+    so no up out more most other such only over after before because between during each
+"""
+_FUNCTION_WORDS = frozenset(_FUNCTION_WORD_LIST.split())
 _FACT_WORDS = frozenset({"what", "who", "where", "when"})
 
 _WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['\u2019-][A-Za-z]+)*")
