@@ -91,6 +91,10 @@ test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-
 test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
 	$(BIN)/pytest -m slow
 
+ROUTER_TABLES ?= ../shared/data/router
+difficulty: $(VENV)/.train ## Relearn the difficulty score behind the default classifier from the shared tables
+	$(BIN)/python -m tiergate_classifier.difficulty --data $(ROUTER_TABLES)
+
 # The date of the workload, so that the same workload gives the same bytes.
 classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships

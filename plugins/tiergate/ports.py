@@ -52,12 +52,15 @@ class Classification:
         domains: P(domain), by domain name.
         domain_cuts: P(domain) from which a prompt may belong to the domain, by domain name; chosen on
             calibration rows so that the domain's recall holds. Domains without a cut are absent.
+        tier_cuts: Least lower bound from which risk control on held-out rows lets a tier answer, by tier name; None
+            when no cut was found. Tiers that were not tested are absent.
     """
 
     scores: Mapping[str, float]
     lower_bounds: Mapping[str, float]
     domains: Mapping[str, float]
     domain_cuts: Mapping[str, float] = field(default_factory=dict)
+    tier_cuts: Mapping[str, float | None] = field(default_factory=dict)
 
 
 class IntentClassifier(Protocol):

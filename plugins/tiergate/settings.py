@@ -15,6 +15,9 @@ from tiergate.yaml_file import load_mapping
 ENVIRONMENT_PREFIX = "os.environ/"
 CONTROLS = ("cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id")
 
+MIN_DOMAIN_EXAMPLES = 10
+"""A domain of its own needs this many example prompts."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Milliseconds = Annotated[float, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -136,6 +139,22 @@ class Domain(Section):
 
     start_tier: Name | None = None
     gate: Literal["bypass", "normal"] = "normal"
+    examples: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    examples_file: Path | None = None
+    min_recall: Annotated[float, Field(gt=0, le=1)] = 0.99
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.examples and self.examples_file is not None:
+            raise ValueError("examples and examples_file exclude each other; keep one")
+        if self.examples and len(self.examples) < MIN_DOMAIN_EXAMPLES:
+            raise ValueError(f"{len(self.examples)} examples are too few; give at least {MIN_DOMAIN_EXAMPLES}")
+        return self
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether the domain is defined by examples of its own."""
+        return bool(self.examples) or self.examples_file is not None
 
 
 class Verifier(Section):
