@@ -10,11 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+import yaml
 
 from tiergate.cli.main import app
+from tiergate.cli.probe_file import ProbeFile
 from tiergate.decisions import CacheOutcome, GateOutcome, Reason, RouteOutcome
 from tiergate.settings import Policy, write_policy_schema
-from tiergate.telemetry.names import DESCRIPTIONS, GATE_PENDING, UNITS, Header, Metric
+from tiergate.telemetry.names import (
+    DESCRIPTIONS,
+    GATE_PENDING,
+    SEMCONV_VERSION,
+    UNITS,
+    Attribute,
+    Header,
+    Label,
+    Metric,
+    Span,
+)
 from tiergate.telemetry.record import build_record_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +53,9 @@ def pages() -> Mapping[Path, str]:
         reference / "headers.md": headers_page(),
         reference / "record.md": record_page(),
         reference / "cli.md": cli_page(),
+        reference / "probes.md": probes_page(),
+        reference / "telemetry.md": telemetry_page(),
+        ROOT / "docs" / "runbook.md": runbook_page(),
         ROOT / "litellm_config" / "policy.schema.json": write_policy_schema(),
     }
 
@@ -153,6 +168,45 @@ def cli_page() -> str:
             is_option = item.param_type_name == "option"
             shown = " ".join(item.opts) if is_option else str(item.metavar or item.name).upper()
             text += f"| `{shown}` | {getattr(item, 'help', None) or ''} |\n"
+    return text
+
+
+def probes_page() -> str:
+    """Return the page of probes.yaml."""
+    schema = ProbeFile.model_json_schema()
+    text = (
+        f"# probes.yaml\n\n{NOTE}Requests and the decisions expected of them, for `tiergate probe DIR --base-url URL`. "
+    )
+    text += "Unknown keys are errors. A value under `expect` may be a list: each of its members is allowed. "
+    text += "A probe with `fault` or `stand_in: true` is sent to stand-in providers only.\n\n"
+    text += "| Key | Type | Default |\n|---|---|---|\n"
+    return text + "".join(f"| `{key}` | {kind} | {default} |\n" for key, kind, default in _keys(schema, schema, ""))
+
+
+def telemetry_page() -> str:
+    """Return the page of spans, attributes, metrics and labels."""
+    text = f"# Spans and metrics\n\n{NOTE}GenAI names are those of the OpenTelemetry conventions {SEMCONV_VERSION}. "
+    text += "Prompt and answer text is never an attribute. Prometheus writes dots as underscores and adds the unit.\n"
+    text += "\n## Spans\n\n" + "".join(f"- `{name}`\n" for name in Span)
+    text += "\n## Attributes\n\n" + "".join(f"- `{name}`\n" for name in Attribute)
+    text += "\n## Metrics\n\n| Metric | Unit | Meaning |\n|---|---|---|\n"
+    text += "".join(f"| `{name.value}` | {UNITS[name]} | {DESCRIPTIONS[name]} |\n" for name in Metric)
+    return text + "\n## Labels\n\n" + "".join(f"- `{name}`\n" for name in Label)
+
+
+def runbook_page() -> str:
+    """Return the runbook: each alert of the chart, and what docs/runbook_steps.yaml says to do about it."""
+    rules = yaml.safe_load((ROOT / "helm" / "tiergate" / "files" / "alerts.yaml").read_text(encoding="utf-8"))
+    steps = yaml.safe_load((ROOT / "docs" / "runbook_steps.yaml").read_text(encoding="utf-8"))
+    text = f"# Runbook\n\n{NOTE}One section for each alert of helm/tiergate/files/alerts.yaml. "
+    text += "The steps are in docs/runbook_steps.yaml.\n"
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+        step = steps[rule["alert"]]
+        text += f"\n## {rule['alert']}\n\n{rule['annotations']['description']}\n\n"
+        text += f"Severity {rule['labels']['severity']}; fires after {rule.get('for', 'one evaluation')}:\n\n"
+        text += f"    {rule['expr']}\n\nLook:\n\n" + "".join(f"1. {item}\n" for item in step["look"])
+        text += "\nAct:\n\n" + "".join(f"1. {item}\n" for item in step["act"])
+        text += f"\nOver when: {step['over']}\n"
     return text
 
 
