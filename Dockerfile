@@ -24,7 +24,8 @@ RUN groupadd --gid 10001 tiergate && useradd --uid 10001 --gid 10001 --no-create
     && install -d -o 10001 -g 10001 /data
 COPY --from=build /opt/tiergate /opt/tiergate
 COPY --chown=root:root litellm_config /config
-ENV PATH=/opt/tiergate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp LITELLM_LOCAL_MODEL_COST_MAP=True
+ENV PATH=/opt/tiergate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
+    LITELLM_LOCAL_MODEL_COST_MAP=True LITELLM_UI_PATH=/tmp/litellm-ui
 USER 10001:10001
 # Relative paths of policy.yaml (./data/...) lead to /data. The root file system may be read-only: only /data and /tmp are written.
 WORKDIR /data

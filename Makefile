@@ -66,7 +66,7 @@ docs: $(VENV)/.dev ## Write the generated reference pages and the schema of poli
 	$(BIN)/python docs/generate.py
 
 docs-site: $(VENV)/.dev ## Build the documentation site into site/, strict
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # One run, so that there is one closing line; then the gate on the two packages that must be covered whole.
 test: $(VENV)/.dev lint typecheck ## lint, typecheck and every test under a minute, with the coverage gate

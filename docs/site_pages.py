@@ -1,7 +1,7 @@
 """Hook of mkdocs: the Markdown pages outside docs/ become pages too, and links to them and to code keep working.
 
-A page of the repository is written for a reader of the repository, so its links are relative to the checkout. On the site
-a link to another page leads to that page, and a link to a file that is no page becomes the file's name.
+A page of the repository is written for a reader of the repository, so its links are relative to the checkout. On the
+site a link to another page leads to that page, and a link to a file that is no page becomes the file's name.
 """
 
 import posixpath
@@ -20,6 +20,29 @@ OUTSIDE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("plugins/tiergate/models/*/card.md"))),
 )
 _LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(([^)\s]+)\)")
+
+
+def on_config(config: Any) -> Any:
+    """Replace each folder of the navigation by its pages, so that a new page needs no line in mkdocs.yml."""
+    config.nav = [_expand(item) for item in config.nav]
+    return config
+
+
+def _expand(item: dict[str, Any]) -> dict[str, Any]:
+    ((title, value),) = item.items()
+    if not isinstance(value, str) or not value.endswith("/"):
+        return item
+    if value == f"{PREFIX}/":
+        return {title: [{_title(path): f"{PREFIX}/{path}"} for path in OUTSIDE]}
+    return {title: [f"{value}{path.name}" for path in sorted((ROOT / "docs" / value).glob("*.md"))]}
+
+
+def _title(path: str) -> str:
+    """Return what the navigation shows of a page outside docs/: its folder for a README, else its path."""
+    folder, name = posixpath.split(path)
+    if name == "card.md":
+        return f"Card: {posixpath.basename(folder)}"
+    return (folder or "README") if name == "README.md" else name
 
 
 def on_files(files: Files, config: Any) -> Files:
