@@ -87,6 +87,9 @@ classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- class
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
 	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent
 
+release-check: $(VENV)/.dev ## Before a release: wheel and sdist, their contents, licences, SBOM, lock files
+	$(BIN)/python -m release.check
+
 # Each script prints its table and writes benchmarks/results/NAME.json.
 bench: $(VENV)/.dev ## Run the benchmarks, then gather their results into benchmarks/results/README.md
 	for script in encoder decision_log cache_store overhead; do \
