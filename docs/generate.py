@@ -13,7 +13,7 @@ import typer.main
 import yaml
 
 from tiergate.cli.main import app
-from tiergate.cli.probe_file import ProbeFile
+from tiergate.cli.probe_file import ProbeFile, write_probe_schema
 from tiergate.decisions import CacheOutcome, GateOutcome, Reason, RouteOutcome
 from tiergate.settings import Policy, write_policy_schema
 from tiergate.telemetry.names import (
@@ -57,6 +57,7 @@ def pages() -> Mapping[Path, str]:
         reference / "telemetry.md": telemetry_page(),
         ROOT / "docs" / "runbook.md": runbook_page(),
         ROOT / "litellm_config" / "policy.schema.json": write_policy_schema(),
+        ROOT / "litellm_config" / "probes.schema.json": write_probe_schema(),
     }
 
 

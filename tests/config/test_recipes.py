@@ -1,8 +1,10 @@
 """The recipes as files: complete, accepted by the check, without copies of one another's script."""
 
+import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -40,6 +42,15 @@ def test_a_recipe_is_complete(recipe: Path) -> None:
     card = (recipe / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (.+)$", card, re.MULTILINE) == HEADINGS
     assert (recipe / "verify.sh").stat().st_mode & 0o111
+
+
+@each_recipe
+def test_probes_fit_the_published_schema_that_they_name(recipe: Path) -> None:
+    text = (recipe / "probes.yaml").read_text(encoding="utf-8")
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    assert named is not None
+    schema = json.loads((recipe / named[1]).read_text(encoding="utf-8"))
+    jsonschema.validate(yaml.safe_load(text), schema)
 
 
 @each_recipe

@@ -1,5 +1,6 @@
 """probes.yaml: requests with the decisions that are expected of them."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -180,6 +181,16 @@ def load_probes(path: Path) -> ProbeFile:
     if twice:
         raise ProbeFileError(file, "probes", f"{twice[0]!r} names two probes", "give each probe a name of its own")
     return probes
+
+
+def write_probe_schema() -> str:
+    """Return the JSON schema of probes.yaml as text; under `expect` one value may stand in place of a list."""
+    schema = ProbeFile.model_json_schema()
+    for name in ("status", "tier", "cache", "gate"):
+        listed = schema["$defs"]["Expectation"]["properties"][name]
+        default = listed.pop("default")
+        schema["$defs"]["Expectation"]["properties"][name] = {"anyOf": [listed, listed["items"]], "default": default}
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
 def _file_error(file: Path, details: ErrorDetails, raw: Mapping[str, Any]) -> ProbeFileError:
