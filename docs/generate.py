@@ -161,15 +161,22 @@ def record_page() -> str:
 
 def cli_page() -> str:
     """Return the page of the command line."""
-    group = typer.main.get_group(app)
     text = f"# Command line\n\n{NOTE}Exit codes: 0 ok, 1 the check failed, 2 usage or bad input.\n"
+    return text + "".join(_commands("tiergate", typer.main.get_group(app)))
+
+
+def _commands(prefix: str, group: Any) -> Iterator[str]:
+    """Yield a section for each command, those of a group under it behind the group's name."""
     for name, command in group.commands.items():
-        text += f"\n## tiergate {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
+        if hasattr(command, "commands"):
+            yield from _commands(f"{prefix} {name}", command)
+            continue
+        text = f"\n## {prefix} {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
         for item in command.params:
             is_option = item.param_type_name == "option"
             shown = " ".join(item.opts) if is_option else str(item.metavar or item.name).upper()
             text += f"| `{shown}` | {getattr(item, 'help', None) or ''} |\n"
-    return text
+        yield text
 
 
 def probes_page() -> str:
@@ -202,7 +209,9 @@ def runbook_page() -> str:
     text = f"# Runbook\n\n{NOTE}One section for each alert of helm/tiergate/files/alerts.yaml. "
     text += "The steps are in docs/runbook_steps.yaml.\n"
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
-        step = steps[rule["alert"]]
+        step = steps.get(rule["alert"])
+        if step is None:
+            raise SystemExit(f"docs/runbook_steps.yaml has no steps for {rule['alert']}: add look, act and over")
         text += f"\n## {rule['alert']}\n\n{rule['annotations']['description']}\n\n"
         text += f"Severity {rule['labels']['severity']}; fires after {rule.get('for', 'one evaluation')}:\n\n"
         text += f"    {rule['expr']}\n\nLook:\n\n" + "".join(f"1. {item}\n" for item in step["look"])
