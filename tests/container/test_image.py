@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tiergate.demo.proxy_process import new_key
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -139,7 +141,7 @@ def serve(prefix: Path, config: Path, folder: Path) -> None:
         "PYTHONDONTWRITEBYTECODE": "1",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_UI_PATH": str(folder / "scratch" / "ui"),
-        "LITELLM_MASTER_KEY": "sk-container-test-only",
+        "LITELLM_MASTER_KEY": new_key(),
         **dict.fromkeys(("OPENAI_API_KEY", "DEEPSEEK_API_KEY", "ANTHROPIC_API_KEY"), "none"),
     }
     command = [prefix / "bin" / "litellm", "--config", config / "config.yaml", "--host", "127.0.0.1"]
