@@ -77,6 +77,9 @@ typecheck: $(VENV)/.dev ## mypy --strict
 docs: $(VENV)/.dev ## Write the generated reference pages and the schema of policy.yaml
 	$(BIN)/python docs/generate.py
 
+docs-site: $(VENV)/.dev ## Build the documentation site into site/, strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # One run, so that there is one closing line; then the gate on the two packages that must be covered whole.
 test: $(VENV)/.dev lint typecheck ## lint, typecheck and every test under a minute, with the coverage gate
 	$(BIN)/pytest -m "not slow" --ignore=tests/classifier --cov=tiergate --cov-report=
@@ -99,6 +102,9 @@ difficulty: $(VENV)/.train ## Relearn the difficulty score behind the default cl
 classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
 	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent
+
+release-check: $(VENV)/.dev ## Before a release: wheel and sdist, their contents, licences, SBOM, lock files
+	$(BIN)/python -m release.check
 
 # Each script prints its table and writes benchmarks/results/NAME.json.
 bench: $(VENV)/.dev ## Run the benchmarks, then gather their results into benchmarks/results/README.md

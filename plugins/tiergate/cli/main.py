@@ -2,7 +2,7 @@
 
 import typer
 
-from tiergate.cli import cache, check, demo, explain, init, version
+from tiergate.cli import cache, check, demo, explain, init, probe, version
 
 app = typer.Typer(
     name="tiergate",
@@ -15,6 +15,7 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
+app.command("probe")(probe.probe)
 app.command("demo")(demo.demo)
 app.add_typer(cache.app, name="cache")
 app.command("version")(version.version)
