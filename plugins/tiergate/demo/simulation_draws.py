@@ -117,8 +117,9 @@ def _draw_prompt(
         return "paraphrase", rng.choice(others), difficulty, meaning
     difficulty = rng.choices(list(scenario.difficulty), list(scenario.difficulty.values()))[0]
     prompt, others = _draw_fresh(scenario, difficulty, rng)
-    asked.append((prompt, difficulty, prompt, others))
-    return "fresh", prompt, difficulty, prompt
+    meaning = min(prompt, *others) if others else prompt  # the same whichever wording comes first
+    asked.append((prompt, difficulty, meaning, others))
+    return "fresh", prompt, difficulty, meaning
 
 
 def _draw_fresh(
