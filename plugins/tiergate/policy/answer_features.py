@@ -42,8 +42,8 @@ _COUNTED = {
         re.IGNORECASE,
     ),
     "refusals": re.compile(
-        r"\b(?:i can(?:no|')t|cannot|unable to|don't know|do not know|not (?:possible|provided|given|enough)|no (?:answer|"
-        r"correct|information)|none of|insufficient|as an ai|i'm sorry|i am sorry|unfortunately)\b",
+        r"\b(?:i can(?:no|')t|cannot|unable to|don't know|do not know|not (?:possible|provided|given|enough)|"
+        r"no (?:answer|correct|information)|none of|insufficient|as an ai|i'm sorry|i am sorry|unfortunately)\b",
         re.IGNORECASE,
     ),
     "turns": re.compile(
