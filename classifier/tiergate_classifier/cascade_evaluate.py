@@ -175,24 +175,23 @@ def evaluate_cascade(
     table = outcomes.take(outcomes.rows_run_on(tiers))
     inputs = prompt_inputs(table.prompts)
     cost, origin = _costs(table, tiers, costs)
-    if calibration is not None:
-        fit_on = calibration.take(calibration.rows_run_on(tiers))
-        _check_rows(fit_on)
-        fit_cost = _costs(fit_on, tiers, costs)[0]
-        if origin == "table" and _costs(fit_on, tiers, costs)[1] != "table":
+    fit_on = table if calibration is None else calibration.take(calibration.rows_run_on(tiers))
+    _check_rows(fit_on)
+    if calibration is None:
+        evaluated, sweeps = _cross_fit(table, inputs, tiers, cost, seed=seed)
+    else:
+        fit_cost, fit_origin = _costs(fit_on, tiers, costs)
+        if fit_origin != origin:
             fit_cost = np.tile(cost.mean(axis=0), (len(fit_on), 1))
         model = fit_cascade(fit_on, prompt_inputs(fit_on.prompts), tiers, fit_cost, seed=seed)
         evaluated = model.table(table, inputs, tiers, cost)
-        sweeps = _sweep(model.seen, evaluated)
-    else:
-        _check_rows(table)
-        evaluated, sweeps = _cross_fit(table, inputs, tiers, cost, seed=seed)
+        sweeps = sweep_prices(model.seen, evaluated)
     return CascadeReport(
         tiers=tuple(tiers),
         costs=cost.mean(axis=0),
         costs_from=origin,
         calibration="cross-fitted" if calibration is None else "file",
-        calibration_n=len(table if calibration is None else fit_on),
+        calibration_n=len(fit_on),
         table=evaluated,
         sweeps=sweeps,
     )
@@ -250,7 +249,7 @@ def _costs(table: Outcomes, tiers: Sequence[str], given: Sequence[float] | None)
     return np.tile(ASSUMED_RATIO ** np.arange(len(tiers)), (len(table), 1)), "assumed"
 
 
-def _sweep(seen: TierTable, evaluated: TierTable) -> dict[str, Sweep]:
+def sweep_prices(seen: TierTable, evaluated: TierTable) -> dict[str, Sweep]:
     """Fit every strategy at every price on the calibration rows and run it on the others."""
     unit = float(seen.cost.mean(axis=0).max()) or 1.0
     sweeps: dict[str, Sweep] = {}
@@ -269,7 +268,7 @@ def _cross_fit(
     for fitted, held in left_out(table.measure("correct", tiers[0]), FOLDS, seed=seed + 2):
         model = fit_cascade(table.take(fitted), inputs[fitted], tiers, cost[fitted], seed=seed)
         evaluated = model.table(table.take(held), inputs[held], tiers, cost[held])
-        parts.append((held, evaluated, _sweep(model.seen, evaluated)))
+        parts.append((held, evaluated, sweep_prices(model.seen, evaluated)))
     order = np.argsort(np.concatenate([held for held, _, _ in parts]))
     tables = [evaluated for _, evaluated, _ in parts]
     whole = TierTable(

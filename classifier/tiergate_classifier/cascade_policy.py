@@ -55,7 +55,7 @@ class TierTable:
     @property
     def tiers(self) -> int:
         """Number of tiers."""
-        return self.good.shape[1]
+        return int(self.good.shape[1])
 
     def take(self, rows: Indices) -> "TierTable":
         """Return these rows."""

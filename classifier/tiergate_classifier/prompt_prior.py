@@ -1,8 +1,9 @@
-"""The router's prior when there is no artifact: P(good) of one tier from the prompt, fitted on calibration rows.
+"""The router's prior when there is no artifact: P(good) of one tier from the prompt, by calibration rows.
 
-A ridge regression of the outcome on the prompt's vector and a few lengths, its strength chosen on left-out folds, turned
-into a probability by a logistic on the left-out scores. From a few hundred rows nothing finer holds: the lengths are
-shrunk least, the 384 directions of the vector most.
+A ridge regression of the outcome on the prompt's vector and a few lengths, its strength chosen on left-out folds,
+turned into a probability by a logistic on the left-out scores. Where these do not beat the base rate by a standard
+error, prompts tell nothing and the prior is the base rate: a noisy prior costs more than none. From a few hundred
+rows nothing finer holds: the lengths are shrunk least, the 384 directions of the vector most.
 """
 
 import os
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate_classifier.folds import left_out
-from tiergate_classifier.logistic import fit_logistic, log_loss
+from tiergate_classifier.logistic import fit_logistic, log_loss, log_odds_of
 from tiergate_classifier.routing_metrics import SEED
 
 Floats = NDArray[np.float64]
@@ -90,6 +91,8 @@ def fit_prompt_prior(inputs: Floats, good: Floats, *, seed: int = SEED) -> Promp
     best = int(np.argmin(losses))
     mean, weights = _fit_ridge(inputs, good)
     intercept, slope = fits[best]
+    if not _tells(intercept + slope * scores[best], good):
+        intercept, slope = float(log_odds_of(np.array((good.sum() + 0.5) / (len(good) + 1)))), 0.0
     return PromptPrior(
         mean=mean, weights=weights[best], intercept=intercept, slope=slope, left_out=intercept + slope * scores[best]
     )
@@ -102,6 +105,13 @@ def _fit_ridge(inputs: Floats, good: Floats) -> tuple[Floats, Floats]:
     projected = left.T @ (good - good.mean())
     shrunk = np.array([singular / (singular**2 + penalty) for penalty in _PENALTIES])
     return mean, np.asarray((shrunk * projected) @ right)
+
+
+def _tells(log_odds: Floats, good: Floats) -> bool:
+    """Whether left-out log-odds beat the base rate by more than one standard error."""
+    rate = log_odds_of(np.array((good.sum() + 0.5) / (len(good) + 1)))
+    gain = log_loss(np.full(len(good), rate), good) - log_loss(log_odds, good)
+    return bool(gain.mean() > gain.std() / np.sqrt(len(good)))
 
 
 def _fit_slope(scores: Floats, good: Floats) -> tuple[float, float]:
