@@ -2,8 +2,8 @@
 
     python benchmarks/gate.py        # writes benchmarks/results/gate.json
 
-Multiple-choice pairs have answer probabilities and no prompts (bplaut, MIT); free-form pairs have answer texts and prompts
-and no probabilities (MMLU-Pro, Apache-2.0). Every figure is on rows that took no part in calibration.
+Multiple-choice pairs have answer probabilities and no prompts (bplaut, MIT); free-form pairs have answer texts and
+prompts and no probabilities (MMLU-Pro, Apache-2.0). Every figure is on rows that took no part in calibration.
 """
 
 import json
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from outcome_tables import MCQ_PAIRS, MCQ_SETS, SEED, TEXT_PAIRS, free_form, multiple_choice, split, versions
-from outcome_tables import without_confidence as drop
 from sklearn.isotonic import IsotonicRegression
 
+from outcome_tables import MCQ_PAIRS, MCQ_SETS, SEED, TEXT_PAIRS, free_form, multiple_choice, split, versions
+from outcome_tables import without_confidence as drop
 from tiergate.policy.answer_features import ANSWER_FEATURES
 from tiergate.policy.gate_calibration import score_by_prior
 from tiergate_classifier.gate_calibrate import GateRows, fit_gate, score_gate
@@ -51,10 +51,10 @@ def figures(gate: TierGate, left_out: Outcomes, weak: str, strong: str) -> dict[
         "n": len(left_out),
         "without_confidence": int((~has).sum()),
         "evidence": gate.fitted.evidence,
-        "auroc": shown(bootstrap_interval(lambda rows: auroc(scores[rows], good[rows]), len(left_out), repeats=200)),
-        "auroc_over_raw": shown(bootstrap_interval(lost, len(left_out), repeats=200)) if has.any() else None,
+        "auroc": shown(bootstrap_interval(lambda rows: auroc(scores[rows], good[rows]), len(left_out), repeats=100)),
+        "auroc_over_raw": shown(bootstrap_interval(lost, len(left_out), repeats=100)) if has.any() else None,
         "ece": calibration_error(scores, good),
-        "apgr": shown(bootstrap_interval(apgr, len(left_out), repeats=200)),
+        "apgr": shown(bootstrap_interval(apgr, len(left_out), repeats=100)),
     }
 
 

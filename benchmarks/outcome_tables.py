@@ -1,4 +1,4 @@
-"""Outcome tables from ../shared/data: model pairs for the gate and cascade benchmarks. Nothing is copied, all is read at run time."""
+"""Outcome tables from ../shared/data: model pairs for the gate and cascade benchmarks, read at run time."""
 
 import gzip
 import json

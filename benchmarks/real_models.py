@@ -3,8 +3,8 @@
     python benchmarks/smollm2.py --out answers.jsonl                 # asks the model
     python benchmarks/real_models.py --answers answers.jsonl         # writes benchmarks/results/real_models.json
 
-The cheap tier is SmolLM2-135M-Instruct; the strong tier is the reference answer, right by definition. The gate is calibrated on one
-half of the answers, all figures are on the other half. Prices are ratios per call.
+The cheap tier is SmolLM2-135M-Instruct; the strong tier is the reference answer, right by definition. The gate is
+calibrated on one half of the answers, all figures are on the other half. Prices are ratios per call.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from outcome_tables import SEED, versions
 
+from outcome_tables import SEED, versions
 from tiergate_classifier.cascade_evaluate import CascadeReport, fit_cascade, sweep_prices
 from tiergate_classifier.gate_evaluate import evaluate_gate, fit_tier_gate
 from tiergate_classifier.outcomes import Outcomes, load_outcomes

@@ -32,7 +32,8 @@ FOLDS = 5
 LEAST_ROWS = 50
 LEAST_TIERS = 2
 
-_PRICES = (0.0, *np.geomspace(0.01, 2.0, 20).tolist(), 1e6)
+_NEVER = 1e6
+_AROUND = (*np.geomspace(0.02, 0.2, 4, endpoint=False), *np.geomspace(0.2, 5.0, 25), *np.geomspace(6.0, 50.0, 4))
 _BOOTSTRAPS = 200
 
 
@@ -41,10 +42,12 @@ class Sweep:
     """One strategy at every price: P prices, n rows.
 
     Attributes:
+        prices: Price of a unit of cost, shape (P,), rising.
         cost: Cost of each row at each price, shape (P, n).
         good: Goodness of each row at each price, shape (P, n).
     """
 
+    prices: Floats
     cost: Floats
     good: Floats
 
@@ -249,26 +252,54 @@ def _costs(table: Outcomes, tiers: Sequence[str], given: Sequence[float] | None)
     return np.tile(ASSUMED_RATIO ** np.arange(len(tiers)), (len(table), 1)), "assumed"
 
 
-def sweep_prices(seen: TierTable, evaluated: TierTable) -> dict[str, Sweep]:
-    """Fit every strategy at every price on the calibration rows and run it on the others."""
-    unit = float(seen.cost.mean(axis=0).max()) or 1.0
+def sweep_prices(seen: TierTable, evaluated: TierTable, prices: Floats | None = None) -> dict[str, Sweep]:
+    """Fit every strategy at every price on the calibration rows and run it on the others.
+
+    Args:
+        seen: Calibration rows.
+        evaluated: Rows to run the fitted policies on.
+        prices: Prices, rising; None for `prices_around` the calibration rows.
+    """
+    prices = prices_around(seen) if prices is None else prices
     sweeps: dict[str, Sweep] = {}
     strategies: tuple[Strategy, ...] = get_args(Strategy)
     for strategy in strategies:
-        runs = [fit_policy(seen, strategy, price / unit).run(evaluated) for price in _PRICES]
-        sweeps[strategy] = Sweep(cost=np.array([run[0] for run in runs]), good=np.array([run[1] for run in runs]))
+        runs = [fit_policy(seen, strategy, price).run(evaluated) for price in prices.tolist()]
+        sweeps[strategy] = Sweep(
+            prices=prices, cost=np.array([run[0] for run in runs]), good=np.array([run[1] for run in runs])
+        )
     return sweeps
+
+
+def prices_around(table: TierTable) -> Floats:
+    """Return the prices of a sweep, rising: from 0 to one that no gain is worth.
+
+    They lie densest around what a unit of cost buys between neighbouring tiers: there a policy's choices change.
+    """
+    cost, good = table.cost.mean(axis=0), table.good.mean(axis=0)
+    bought = [
+        (good[place + 1] - good[place]) / (cost[place + 1] - cost[place])
+        for place in range(table.tiers - 1)
+        if cost[place + 1] > cost[place] and good[place + 1] > good[place]
+    ]
+    dearest = float(cost.max()) or 1.0
+    around = np.multiply.outer(bought or [0.1 / dearest], _AROUND).ravel()
+    return np.unique(np.concatenate([[0.0], around, [_NEVER / dearest]]))
 
 
 def _cross_fit(
     table: Outcomes, inputs: Floats, tiers: Sequence[str], cost: Floats, *, seed: int
 ) -> tuple[TierTable, dict[str, Sweep]]:
     """Evaluate every row by fits on the other folds."""
+    everything = np.column_stack([table.measure("correct", tier) for tier in tiers])
+    flat = np.full_like(everything, 0.5)
+    signals = (True,) * len(tiers)
+    prices = prices_around(TierTable(good=everything, cost=cost, prior=flat, posterior=flat, has_signal=signals))
     parts: list[tuple[Indices, TierTable, dict[str, Sweep]]] = []
     for fitted, held in left_out(table.measure("correct", tiers[0]), FOLDS, seed=seed + 2):
         model = fit_cascade(table.take(fitted), inputs[fitted], tiers, cost[fitted], seed=seed)
         evaluated = model.table(table.take(held), inputs[held], tiers, cost[held])
-        parts.append((held, evaluated, sweep_prices(model.seen, evaluated)))
+        parts.append((held, evaluated, sweep_prices(model.seen, evaluated, prices)))
     order = np.argsort(np.concatenate([held for held, _, _ in parts]))
     tables = [evaluated for _, evaluated, _ in parts]
     whole = TierTable(
@@ -280,6 +311,7 @@ def _cross_fit(
     )
     sweeps = {
         name: Sweep(
+            prices=prices,
             cost=np.concatenate([one[name].cost for _, _, one in parts], axis=1)[:, order],
             good=np.concatenate([one[name].good for _, _, one in parts], axis=1)[:, order],
         )
@@ -293,7 +325,7 @@ def _curve(sweep: Sweep) -> list[dict[str, float]]:
     cost, quality = sweep.cost.mean(axis=1).tolist(), sweep.good.mean(axis=1).tolist()
     return [
         {"price": price, "cost": one, "quality": other}
-        for price, one, other in zip(_PRICES, cost, quality, strict=True)
+        for price, one, other in zip(sweep.prices.tolist(), cost, quality, strict=True)
     ]
 
 

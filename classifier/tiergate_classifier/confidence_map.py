@@ -1,6 +1,7 @@
 """From a raw confidence to log-odds: calibrated, and strictly rising, so that the order of answers stays.
 
-The mean of two calibrations, one stiff and one free:
+The weighted mean of two calibrations, one stiff and one free; the stiff one has half of the weight up to 300 rows,
+then less and less:
 
 - a logistic on the normal score of the confidence's rank (Platt 1999, on ranks: raw confidences crowd at 1 on no scale
   that holds for all models);
@@ -29,6 +30,7 @@ MIN_ROWS = 20
 """Below this many outcomes the documented prior's map is only shifted, not replaced."""
 
 _BAGS = 50
+_MAX_STIFF, _STIFF_ROWS = 0.5, 300.0
 _KNOTS = 64
 _RANK_KNOTS = 256
 _SLOPE_CENTRE, _SLOPE_PRECISION, _MIN_SLOPE = 0.5, 1.0, 0.02
@@ -88,8 +90,9 @@ def fit_confidence_map(confidence: Floats, good: Floats, *, scale: Scale, seed: 
         rows = generator.integers(0, len(good), len(good))
         isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(places[rows], good[rows])
         bag[:] = isotonic.predict(knots)
-    blended = log_odds_of((stiff + bags.mean(axis=0)) / 2, least=1e-6)
-    spread = float(log_odds_of((stiff + bags) / 2, least=1e-6).std(axis=0).mean())
+    share = min(_MAX_STIFF, _STIFF_ROWS / (_STIFF_ROWS + len(good)))
+    blended = log_odds_of(share * stiff + (1 - share) * bags.mean(axis=0), least=1e-6)
+    spread = float(log_odds_of(share * stiff + (1 - share) * bags, least=1e-6).std(axis=0).mean())
     return ConfidenceMap(scale=scale, knots=knots, log_odds=_rising(blended), spread=spread)
 
 

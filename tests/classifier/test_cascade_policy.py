@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from tiergate_classifier.cascade_policy import Strategy, TierTable, fit_policy  # noqa: E402 - after the skip
-from tiergate_classifier.logistic import sigmoid  # noqa: E402
-from tiergate_classifier.routing_metrics import error_cost_area  # noqa: E402
+from tiergate_classifier.cascade_policy import Strategy, TierTable, fit_policy
+from tiergate_classifier.logistic import sigmoid
+from tiergate_classifier.routing_metrics import error_cost_area
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 PRICES = np.array([0.0, *np.geomspace(0.01, 2.0, 15), 1e6]) / 4

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("sklearn")
 
-from tiergate_classifier.confidence_map import MIN_ROWS, fit_confidence_map, scale_of  # noqa: E402 - after the skip
-from tiergate_classifier.logistic import sigmoid  # noqa: E402
-from tiergate_classifier.routing_metrics import auroc, calibration_error  # noqa: E402
+from tiergate_classifier.confidence_map import MIN_ROWS, fit_confidence_map, scale_of
+from tiergate_classifier.logistic import sigmoid
+from tiergate_classifier.routing_metrics import auroc, calibration_error
 
 
 @settings(max_examples=15, deadline=None)

@@ -5,16 +5,16 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from tiergate.policy.answer_features import ANSWER_FEATURES  # noqa: E402 - after the skip
-from tiergate.policy.gate_calibration import dump_gate_calibration, parse_gate_calibration  # noqa: E402
-from tiergate_classifier.gate_calibrate import (  # noqa: E402
+from tiergate.policy.answer_features import ANSWER_FEATURES
+from tiergate.policy.gate_calibration import dump_gate_calibration, parse_gate_calibration
+from tiergate_classifier.gate_calibrate import (
     GateRows,
     answer_matrix,
     build_calibration,
     fit_gate,
     score_gate,
 )
-from tiergate_classifier.routing_metrics import auroc, calibration_error  # noqa: E402
+from tiergate_classifier.routing_metrics import auroc, calibration_error
 
 N, FITTED = 4000, np.arange(500)
 HELD = np.arange(500, N)

@@ -13,8 +13,24 @@ pl = pytest.importorskip("polars")
 from tiergate_classifier.outcomes import OutcomeTableError, load_outcomes  # noqa: E402 - after the skip
 
 ROWS = [
-    {"id": "1", "prompt": "a, b", "domain": "law", "correct|A": 1, "correct|B": None, "confidence|A": 0.5, "answer|A": "x"},
-    {"id": "2", "prompt": "line\nline", "domain": None, "correct|A": 0.25, "correct|B": 1, "confidence|A": None, "answer|A": None},
+    {
+        "id": "1",
+        "prompt": "a, b",
+        "domain": "law",
+        "correct|A": 1,
+        "correct|B": None,
+        "confidence|A": 0.5,
+        "answer|A": "x",
+    },
+    {
+        "id": "2",
+        "prompt": "line\nline",
+        "domain": None,
+        "correct|A": 0.25,
+        "correct|B": 1,
+        "confidence|A": None,
+        "answer|A": None,
+    },
 ]
 
 
@@ -83,7 +99,9 @@ def test_every_defect_names_its_place(tmp_path: Path, content: str, named: str) 
     assert "Fix: " in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "named"), [("{}\nnonsense\n", "row 2: no JSON"), ("[1]\n", "row 1: no JSON object")])
+@pytest.mark.parametrize(
+    ("content", "named"), [("{}\nnonsense\n", "row 2: no JSON"), ("[1]\n", "row 1: no JSON object")]
+)
 def test_a_torn_line_is_named(tmp_path: Path, content: str, named: str) -> None:
     file = tmp_path / "table.jsonl"
     file.write_text(content)

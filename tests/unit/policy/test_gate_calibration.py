@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_calibration_never_changes_the_order_of_confidences(confidences: list[fl
     ordered = sorted(confidences)
     mapped = [group.map_confidence(one) for one in ordered]
     assert mapped == sorted(mapped)
-    for left, right in zip(ordered, ordered[1:], strict=False):
+    for left, right in pairwise(ordered):
         if right - left > 1e-6:
             assert group.map_confidence(left) < group.map_confidence(right)
 
@@ -88,7 +89,9 @@ def test_a_group_without_outcomes_goes_by_the_documented_prior() -> None:
     assert whole.score("cheap", 0.5).calibrated
     assert whole.score("other", 0.5) == score_by_prior(0.5)
     assert not score_by_prior(0.5).calibrated
-    expected, _ = decide_confidence({"logprob_mean": math.log(0.9)}, ConfidenceMapping(intercept=PRIOR.intercept, slope=PRIOR.slope))
+    expected, _ = decide_confidence(
+        {"logprob_mean": math.log(0.9)}, ConfidenceMapping(intercept=PRIOR.intercept, slope=PRIOR.slope)
+    )
     assert score_by_prior(0.9).probability == pytest.approx(expected)
 
 
@@ -117,7 +120,10 @@ def test_what_is_written_is_what_is_read() -> None:
         ({"escalate_below": 0.9, "trust_from": 0.8}, "escalate_below is above"),
         ({"n": -1}, "greater than or equal"),
         ({"surprise": 1}, "Extra inputs"),
-        ({"with_confidence": {"intercept": 0, "prior": 0, "prior_mean": 0, "answer": {"charm": 1.0}, "spread": 0}}, "charm"),
+        (
+            {"with_confidence": {"intercept": 0, "prior": 0, "prior_mean": 0, "answer": {"charm": 1.0}, "spread": 0}},
+            "charm",
+        ),
     ],
 )
 def test_a_file_that_does_not_fit_together_is_refused(changes: dict[str, Any], named: str) -> None:
