@@ -1,10 +1,12 @@
 """`tiergate evaluate cascade`: cost and quality of routing once, of cascading by confidence, and of both in one.
 
-The three differ in what they may know and do. `route` reads the prompt and asks one tier. `gate` starts at the cheapest
-tier and goes up one by one on the calibrated confidence of the answers, which includes no prior from the prompt. `both`
-reads prompt and answers, starts anywhere and may jump (`cascade_policy`). Each is fitted for a sweep of prices on the
-calibration rows only. The points of a sweep are what can be configured; a mix of two is sent to one or the other at
-random, so the area is that under the lower hull.
+The three differ in what they may know and do. `route` reads the prompt and asks one tier. `gate` starts at the
+cheapest tier and goes up one by one on the calibrated confidence of the answers, which includes no prior from the
+prompt. `both` reads prompt and answers; it has two settings, to climb from the cheapest tier or to start anywhere and
+jump (`cascade_policy`). Each is fitted for a sweep of prices on the calibration rows only. The points of a sweep are
+what can be configured; a mix of two is sent to one or the other at random, so the area is that under the lower hull of
+the points as they turn out on the evaluated rows. `both_free_start` is the second setting alone: with a few hundred
+calibration rows it is at times wrong about when to skip the cheap tier, which the first setting cannot be.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,6 +37,7 @@ LEAST_TIERS = 2
 _NEVER = 1e6
 _AROUND = (*np.geomspace(0.02, 0.2, 4, endpoint=False), *np.geomspace(0.2, 5.0, 25), *np.geomspace(6.0, 50.0, 4))
 _BOOTSTRAPS = 200
+_NAMES = {"route": "route", "gate": "gate", "climb": "climb", "both": "both_free_start"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +45,7 @@ class Sweep:
     """One strategy at every price: P prices, n rows.
 
     Attributes:
-        prices: Price of a unit of cost, shape (P,), rising.
+        prices: Price of a unit of cost, shape (P,).
         cost: Cost of each row at each price, shape (P, n).
         good: Goodness of each row at each price, shape (P, n).
     """
@@ -265,9 +268,15 @@ def sweep_prices(seen: TierTable, evaluated: TierTable, prices: Floats | None = 
     strategies: tuple[Strategy, ...] = get_args(Strategy)
     for strategy in strategies:
         runs = [fit_policy(seen, strategy, price).run(evaluated) for price in prices.tolist()]
-        sweeps[strategy] = Sweep(
+        sweeps[_NAMES[strategy]] = Sweep(
             prices=prices, cost=np.array([run[0] for run in runs]), good=np.array([run[1] for run in runs])
         )
+    climbing, free = sweeps.pop("climb"), sweeps["both_free_start"]
+    sweeps["both"] = Sweep(
+        prices=np.concatenate([climbing.prices, free.prices]),
+        cost=np.concatenate([climbing.cost, free.cost]),
+        good=np.concatenate([climbing.good, free.good]),
+    )
     return sweeps
 
 
@@ -311,7 +320,7 @@ def _cross_fit(
     )
     sweeps = {
         name: Sweep(
-            prices=prices,
+            prices=parts[0][2][name].prices,
             cost=np.concatenate([one[name].cost for _, _, one in parts], axis=1)[:, order],
             good=np.concatenate([one[name].good for _, _, one in parts], axis=1)[:, order],
         )
@@ -321,7 +330,7 @@ def _cross_fit(
 
 
 def _curve(sweep: Sweep) -> list[dict[str, float]]:
-    """Return the points of a sweep, by rising price."""
+    """Return the points of a sweep."""
     cost, quality = sweep.cost.mean(axis=1).tolist(), sweep.good.mean(axis=1).tolist()
     return [
         {"price": price, "cost": one, "quality": other}

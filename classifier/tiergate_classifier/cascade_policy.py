@@ -22,7 +22,7 @@ from tiergate_classifier.logistic import log_odds_of
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-Strategy = Literal["route", "gate", "both"]
+Strategy = Literal["route", "gate", "climb", "both"]
 State = tuple[int, ...]
 
 MAX_TIERS = 6
@@ -73,7 +73,8 @@ class CascadePolicy:
     """A fitted policy.
 
     Attributes:
-        strategy: What it may do: route once, cascade from the cheapest tier in order, or both.
+        strategy: What it may do: `route` reads the prompt and asks once; `gate` reads answers and climbs from the
+            cheapest tier in order; `climb` does the same and reads the prompt too; `both` also starts anywhere.
         tiers: Number of tiers.
         price: What a unit of cost is worth in goodness.
         gains: (tiers asked so far, next tier) -> gain over stopping; before any call: over the cheapest.
@@ -158,7 +159,7 @@ def _allowed(state: State, strategy: Strategy, tiers: int) -> list[int]:
     """Return the tiers that may be asked next, only stronger ones than before."""
     if strategy == "route":
         return [] if state else list(range(tiers))
-    if strategy == "gate":
+    if strategy in {"gate", "climb"}:
         return [len(state)] if state == tuple(range(len(state))) and len(state) < tiers else []
     return list(range(state[-1] + 1 if state else 0, tiers))
 

@@ -38,7 +38,7 @@ def test_both_is_not_above_the_better_beyond_the_interval(tmp_path: Path) -> Non
     report = evaluate_cascade(_table(tmp_path, seed=1, n=1200), ["A", "B"], _table(tmp_path, seed=2, n=500))
     found: Any = report.to_json()
     areas = found["error_cost_area"]
-    assert set(areas) == {"route", "gate", "both", "A", "B"}
+    assert set(areas) == {"route", "gate", "both", "both_free_start", "A", "B"}
     assert found["ratio_to_better"]["low"] <= 1.0
     assert areas["both"] < areas["B"] < areas["A"]
     assert (found["calibration"], found["calibration_n"], found["costs_from"]) == ("file", 500, "table")

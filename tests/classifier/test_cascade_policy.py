@@ -55,7 +55,12 @@ def test_the_dearest_price_asks_the_cheapest_tier_only(strategy: Strategy) -> No
 def test_costs_are_sums_of_calls_and_no_tier_is_asked_twice(strategy: Strategy, price: float) -> None:
     table = _world(500, 2, costs=(1.0, 10.0, 100.0))
     cost, good = fit_policy(table, strategy, price / 100).run(table)
-    possible = {"route": {1, 10, 100}, "gate": {1, 11, 111}, "both": {1, 10, 100, 11, 101, 110, 111}}
+    possible = {
+        "route": {1, 10, 100},
+        "gate": {1, 11, 111},
+        "climb": {1, 11, 111},
+        "both": {1, 10, 100, 11, 101, 110, 111},
+    }
     assert set(cost.tolist()) <= possible[strategy]
     assert np.all((good >= 0) & (good <= 1))
 

@@ -32,7 +32,7 @@ def test_areas_are_printed_as_json_and_as_lines(tmp_path: Path) -> None:
     found = RUNNER.invoke(_app(), [*options, "--json"])
     assert found.exit_code == 0
     figures = json.loads(found.stdout)
-    assert set(figures["curves"]) == {"route", "gate", "both", "A", "B"}
+    assert set(figures["curves"]) == {"route", "gate", "both", "both_free_start", "A", "B"}
     lines = RUNNER.invoke(_app(), [*options, "--calibration", options[1]])
     assert lines.exit_code == 0
     assert "both" in lines.stdout
