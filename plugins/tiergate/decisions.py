@@ -63,6 +63,7 @@ class Reason(StrEnum):
     DOMAIN_OVERRIDE = "domain_override"
     DOMAIN_UNKNOWN = "domain_unknown"
     START_TIER_CONTROL = "start_tier_control"
+    EXPLORATION = "exploration"
     # confidence_gate
     CONFIDENCE_HIGH = "confidence_high"
     CONFIDENCE_MIDDLE = "confidence_middle"
@@ -113,10 +114,13 @@ class RouteDecision:
         tier: Name of the chosen tier; None when the request goes on unchanged.
         score: P(good enough) of the chosen tier.
         scores: P(good enough) of every tier, by name.
+        lower_bounds: Lower confidence bound of each score, by tier name: what `min_quality` is compared with.
         domain: The most probable domain; None when not classified.
         domain_score: P(domain).
         classifier: Kind of classifier that scored ("embedded", "vllm").
         artifact_digest: Digest of the classifier artifact.
+        domains: P(domain) of every domain, by name.
+        propensity: P(this tier was chosen), exploration counted in; None when no tier was chosen.
         error: Class of the error when the stage failed.
     """
 
@@ -125,10 +129,13 @@ class RouteDecision:
     tier: str | None = None
     score: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    lower_bounds: Mapping[str, float] = field(default_factory=dict)
     domain: str | None = None
     domain_score: float | None = None
     classifier: str | None = None
     artifact_digest: str | None = None
+    domains: Mapping[str, float] = field(default_factory=dict)
+    propensity: float | None = None
     error: str | None = None
 
 

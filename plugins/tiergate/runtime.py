@@ -5,6 +5,7 @@ import atexit
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
 from tiergate.artifact import Artifact
 from tiergate.errors import PolicyError
 from tiergate.hooks.in_flight import InFlightRegistry
-from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.pipeline import Pipeline, build_arms
 from tiergate.pack_check import Pack, load_pack
 from tiergate.ports import AnswerStore, Embedder
 from tiergate.settings import EdgeStore, Encoder, Policy
@@ -84,6 +85,7 @@ class Runtime:
             cache_group=pack.cache_group,
             spawn=self.spawn,
         )
+        self.pipeline = replace(self.pipeline, arms=build_arms(self.pipeline))
         atexit.register(self.close)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -156,12 +156,48 @@ class Session(Section):
     ttl_s: Seconds = 3600
 
 
-class Experiment(Section):
-    """Arms of policy overrides, by dotted key."""
+MAX_EXPLORATION = 0.2
 
-    name: str = Field(min_length=1)
+
+class Exploration(Section):
+    """Share of routed requests whose tier is drawn at random, so that other policies can be estimated from the log."""
+
+    share: Annotated[float, Field(ge=0, le=MAX_EXPLORATION)] = 0.0
+
+
+class Guardrails(Section):
+    """What stops an arm. Each bound counts once the arm's confidence sequence is wholly beyond it."""
+
+    min_quality: Share | None = None
+    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    max_error_ratio: Share | None = None
+
+
+class Experiment(Section):
+    """Arms of policy overrides, by dotted key; the first arm is the control."""
+
+    name: Name
     unit: Literal["key", "user", "session"] = "key"
-    arms: dict[str, dict[str, Any]] = Field(min_length=2)
+    arms: dict[Name, dict[str, Any]] = Field(min_length=2)
+    weights: dict[Name, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    ramp: Share = 1.0
+    salt: str = ""
+    stopped: tuple[Name, ...] = ()
+    guardrails: Guardrails = Guardrails()
+
+    @property
+    def control(self) -> str:
+        """The first arm."""
+        return next(iter(self.arms))
+
+    @model_validator(mode="after")
+    def _arms_exist(self) -> Self:
+        for name in (*self.weights, *self.stopped):
+            if name not in self.arms:
+                raise ValueError(f"{name!r} is no arm; use one of: {', '.join(self.arms)}")
+        if self.control in self.stopped:
+            raise ValueError(f"the first arm {self.control!r} is the control and cannot be stopped; end the experiment")
+        return self
 
 
 class DecisionLogSettings(Section):
@@ -207,6 +243,8 @@ class Policy(Section):
     confidence_gate: ConfidenceGate = ConfidenceGate()
     latency: Latency = Latency()
     session: Session = Session()
+    exploration: Exploration = Exploration()
+    mode: Literal["active", "shadow"] = "active"
     experiments: tuple[Experiment, ...] = ()
     controls: tuple[Literal["cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id"], ...] = ()
     decision_log: DecisionLogSettings = DecisionLogSettings()

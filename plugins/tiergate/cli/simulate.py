@@ -21,12 +21,13 @@ def simulate(
         typer.Option("--degrade-classifier", help="Share of prompts whose scores are flipped.", min=0.0, max=1.0),
     ] = 0.0,
     speed: Annotated[float, typer.Option(help="How many times faster the stand-ins answer.", min=0.1)] = 1.0,
+    concurrency: Annotated[int, typer.Option(help="Tasks at the same time.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run a scenario before and after tiergate. Exit 1 when a goal of the scenario is not met."""
     with bad_input():
-        report = _simulate(scenario, tasks, degrade, speed)
+        report = _simulate(scenario, tasks, degrade=degrade, speed=speed, concurrency=concurrency)
         if out is not None:
             out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if as_json:
@@ -35,7 +36,7 @@ def simulate(
         raise typer.Exit(Exit.CHECK_FAILED)
 
 
-def _simulate(source: str, tasks: int, degrade: float, speed: float) -> dict[str, Any]:
+def _simulate(source: str, tasks: int, *, degrade: float, speed: float, concurrency: int) -> dict[str, Any]:
     from dataclasses import asdict  # noqa: PLC0415
 
     from tiergate.demo.simulation import run_simulation  # noqa: PLC0415  httpx, SQLAlchemy and starlette
@@ -44,12 +45,14 @@ def _simulate(source: str, tasks: int, degrade: float, speed: float) -> dict[str
 
     scenario = load_simulation(source)
     scenario = scenario.model_copy(update={"tasks": tasks}) if tasks else scenario
-    pairs = run_simulation(scenario, degrade=degrade, speed=speed)
+    pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency)
     figures = measure(scenario, pairs)
     goals = check_goals(scenario.goals, figures)
     _show(figures)
     for goal in goals:
-        typer.echo(f"{'met    ' if goal.met else 'NOT MET'} {goal.name} {goal.bound:.4g} (is {goal.value:.4g})", err=True)
+        typer.echo(
+            f"{'met    ' if goal.met else 'NOT MET'} {goal.name} {goal.bound:.4g} (is {goal.value:.4g})", err=True
+        )
     value = {figure.name: figure.value for figure in figures}
     return {
         "scenario": scenario.name,
@@ -57,6 +60,7 @@ def _simulate(source: str, tasks: int, degrade: float, speed: float) -> dict[str
         "calls": len(pairs),
         "degrade_classifier": degrade,
         "speed": speed,
+        "concurrency": concurrency,
         "figures": [asdict(figure) for figure in figures],
         "goals": [asdict(goal) for goal in goals],
         "per_month": {
@@ -69,10 +73,10 @@ def _simulate(source: str, tasks: int, degrade: float, speed: float) -> dict[str
 
 
 def _show(figures: "list[Figure]") -> None:
-    typer.echo(f"{'figure':<20} {'run':>9} {'95 % interval':>21} {'published':>10}", err=True)
+    typer.echo(f"{'figure':<34} {'run':>9} {'95 % interval':>21} {'published':>10}", err=True)
     for figure in figures:
         published = "" if figure.published is None else f"{figure.published:.4g}"
         verdict = {None: "", True: "reproduced", False: "not reproduced"}[figure.reproduced]
         interval = f"{figure.low:.4g} to {figure.high:.4g}"
         why = f": {figure.why}" if figure.why else ""
-        typer.echo(f"{figure.name:<20} {figure.value:>9.4g} {interval:>21} {published:>10} {verdict}{why}", err=True)
+        typer.echo(f"{figure.name:<34} {figure.value:>9.4g} {interval:>21} {published:>10} {verdict}{why}", err=True)

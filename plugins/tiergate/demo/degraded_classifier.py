@@ -1,7 +1,7 @@
 """A classifier made worse on purpose, to see what of a saving remains. A simulation's proxy loads it, nothing else does.
 
-    litellm_settings:
-      callbacks: [tiergate.demo.degraded_classifier.tiergate]
+litellm_settings:
+  callbacks: [tiergate.demo.degraded_classifier.tiergate]
 """
 
 import os

@@ -40,7 +40,8 @@ class Served:
 
     Attributes:
         cost_usd: What it cost.
-        latency_ms: From request to answer, at the drawn latencies.
+        latency_ms: From request to answer at the client, with the proxy and this machine's load in it.
+        model_ms: The drawn latency of its calls, one after the other.
         grade: Grade of the answer, 1 to 5.
         wrong_hit: Whether the answer belongs to another question.
         decision_id: Identifier of tiergate's record; empty on the frontier alone.
@@ -48,6 +49,7 @@ class Served:
 
     cost_usd: float
     latency_ms: float
+    model_ms: float
     grade: int
     wrong_hit: bool
     decision_id: str
@@ -134,16 +136,19 @@ class _Runner:
         return Served(
             cost_usd=float(record["cost_usd"]),
             latency_ms=served.latency_ms + sum(self._saved_ms(model, call) for model in models),
+            model_ms=sum(self._drawn_ms(model, call) for model in models),
             grade=served.grade,
             wrong_hit=served.wrong_hit,
             decision_id=served.decision_id,
         )
 
     def _saved_ms(self, model: str, call: SimulatedCall) -> float:
-        if model not in self.scenario.models or self.speed == 1.0:
+        return self._drawn_ms(model, call) * (1.0 - 1.0 / self.speed)
+
+    def _drawn_ms(self, model: str, call: SimulatedCall) -> float:
+        if model not in self.scenario.models:
             return 0.0
-        drawn = draw_answer(self.scenario, model, call.prompt, call.difficulty).latency_ms
-        return drawn * (1.0 - 1.0 / self.speed)
+        return draw_answer(self.scenario, model, call.prompt, call.difficulty).latency_ms
 
     def _send(self, client: httpx.Client, call: SimulatedCall, model: str) -> Served:
         body = {"model": model, "messages": [{"role": "user", "content": call.prompt}]}
@@ -157,6 +162,7 @@ class _Runner:
         return Served(
             cost_usd=float(response.headers["x-litellm-response-cost"]) if alone else 0.0,
             latency_ms=latency_ms + (self._saved_ms(TIER_MODELS["frontier"], call) if alone else 0.0),
+            model_ms=self._drawn_ms(TIER_MODELS["frontier"], call) if alone else 0.0,
             grade=grade,
             wrong_hit=wrong_hit,
             decision_id="" if alone else response.headers["x-tiergate-decision-id"],
@@ -171,9 +177,7 @@ def write_policy(scenario: SimulationScenario, path: Path) -> None:
 
 
 @contextmanager
-def _run_proxy(
-    scenario: SimulationScenario, folder: Path, provider_url: str, degrade: float
-) -> Iterator[ProxyProcess]:
+def _run_proxy(scenario: SimulationScenario, folder: Path, provider_url: str, degrade: float) -> Iterator[ProxyProcess]:
     """Run the quickstart's proxy with the scenario's policy and its stand-in behind every deployment."""
     text = (locate_pack("quickstart") / "config.yaml").read_text(encoding="utf-8")
     if degrade:

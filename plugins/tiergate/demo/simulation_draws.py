@@ -16,10 +16,10 @@ from tiergate.demo.simulation_scenario import Difficulty, Range, SimulationScena
 _SLOT = re.compile(r"\{(\w+)\}")
 _BAD_GRADES = ((3, 0.6), (2, 0.3), (1, 0.1))
 _LEAST_PROBABILITY = 1e-4
-_WORDS = (
-    "the reading of this meter follows from table and step above with one value per hour so result holds for each site "
-    "and month while sum agrees within tolerance next check units then compare against limit before report goes out"
-).split()
+_TEXT = (
+    "the reading of this meter follows from table and step above with one value per hour so result holds for each "
+    "site and month while sum agrees within tolerance next check units then compare against limit before report goes out"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def draw_answer(scenario: SimulationScenario, model: str, prompt: str, difficult
     grade = (5 if rng.random() < quality.top else 4) if good else _draw_bad_grade(rng)
     spread = scenario.certainty.good if good else scenario.certainty.bad
     evidence = rng.gauss(spread.mean, spread.sd)
-    words = rng.choices(_WORDS, k=rng.randint(scenario.answer_words.low, scenario.answer_words.high))
+    words = rng.choices(_TEXT.split(), k=rng.randint(scenario.answer_words.low, scenario.answer_words.high))
     return TrueAnswer(
         text=" ".join(words).capitalize() + ".",
         grade=grade,

@@ -84,9 +84,7 @@ def measure(scenario: SimulationScenario, pairs: Sequence[CallPair]) -> list[Fig
     with np.errstate(invalid="ignore"):
         low, high = np.nanquantile(np.array(resampled), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     values = _measure_once(columns, scenario.tasks)
-    return [
-        _compare(name, values, float(low[place]), float(high[place]), scenario) for place, name in enumerate(names)
-    ]
+    return [_compare(name, values, float(low[place]), float(high[place]), scenario) for place, name in enumerate(names)]
 
 
 def check_goals(goals: Goals, figures: Sequence[Figure]) -> list[Goal]:
@@ -128,6 +126,8 @@ def _to_columns(pairs: Sequence[CallPair]) -> _Columns:
         "grade_after": column(lambda pair: pair.after.grade),
         "ms_before": column(lambda pair: pair.before.latency_ms),
         "ms_after": column(lambda pair: pair.after.latency_ms),
+        "model_ms_before": column(lambda pair: pair.before.model_ms),
+        "model_ms_after": column(lambda pair: pair.after.model_ms + (pair.record["overhead_ms"] or 0.0)),
         "overhead_ms": column(lambda pair: pair.record["overhead_ms"] or 0.0),
         "hit": column(lambda pair: pair.record["cache"]["outcome"] == "hit"),
         "wrong_hit": column(lambda pair: pair.after.wrong_hit),
@@ -166,6 +166,8 @@ def _measure_once(columns: _Columns, tasks: int) -> dict[str, float]:
         "wrong_hit_ratio": get["wrong_hit"].sum() / hits if hits else 0.0,
         "p95_before_ms": np.percentile(get["ms_before"], _P95),
         "p95_after_ms": np.percentile(get["ms_after"], _P95),
+        "p95_before_models_ms": np.percentile(get["model_ms_before"], _P95),
+        "p95_after_models_and_tiergate_ms": np.percentile(get["model_ms_after"], _P95),
         "overhead_p50_ms": np.median(get["overhead_ms"]),
         "quality_before": get["grade_before"].mean(),
         "quality_after": get["grade_after"].mean(),

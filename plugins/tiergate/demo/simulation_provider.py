@@ -65,8 +65,6 @@ class DrawnProvider(StandInProvider):
         return super()._answer(wire, asked, arrival)
 
 
-def build_drawn_app(
-    scenario: SimulationScenario, calls: Mapping[str, SimulatedCall], *, speed: float = 1.0
-) -> ASGIApp:
+def build_drawn_app(scenario: SimulationScenario, calls: Mapping[str, SimulatedCall], *, speed: float = 1.0) -> ASGIApp:
     """Return the provider of a simulation as an ASGI app."""
     return expose_transport(Router(DrawnProvider(scenario, calls, speed=speed).build_routes()))

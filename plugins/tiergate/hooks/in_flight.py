@@ -9,6 +9,7 @@ from typing import Any
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Call, Request
+from tiergate.policy.experiment import Assignment
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
@@ -33,6 +34,7 @@ class InFlight:
         started: Monotonic time in seconds.
         body: The request's data as it was before the first call, without metadata and host objects.
         metadata: LiteLLM's metadata as it was before the first call: an escalation needs it unmixed.
+        assignment: Its arm of an experiment; None without one.
         cache: What the semantic cache decided.
         route: What the intent router decided.
         gate: What the gate decided; None until an answer was judged.
@@ -56,6 +58,7 @@ class InFlight:
     started: float
     body: Mapping[str, Any]
     metadata: Mapping[str, Any]
+    assignment: Assignment | None = None
     cache: CacheDecision = NOT_LOOKED_UP
     route: RouteDecision = NOT_ROUTED
     decision_id: str = field(default_factory=lambda: uuid.uuid4().hex)

@@ -1,10 +1,11 @@
 """The stages in their order, and what the hooks need beside them."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from tiergate.hooks.in_flight import InFlightRegistry
+from tiergate.hooks.in_flight import InFlight, InFlightRegistry
+from tiergate.policy.experiment import apply_overrides
 from tiergate.policy.money import Price
 from tiergate.ports import Clock, Embedder
 from tiergate.settings import Policy
@@ -47,7 +48,10 @@ class ModelRouter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """One request meets, in this order: cache, router, (the call), gate, record."""
+    """One request meets, in this order: cache, router, (the call), gate, record.
+
+    `arms` holds the same stages with the policy of each arm, by (experiment, arm).
+    """
 
     policy: Policy
     semantic_cache: SemanticCache
@@ -61,7 +65,37 @@ class Pipeline:
     clock: Clock
     cache_group: str | None
     spawn: Callable[[Coroutine[Any, Any, Any]], None]
+    arms: Mapping[tuple[str, str], "Pipeline"] = field(default_factory=dict)
+
+    def of(self, entry: InFlight) -> "Pipeline":
+        """Return the stages with the policy of the arm that a request belongs to."""
+        if entry.assignment is None:
+            return self
+        return self.arms.get((entry.assignment.experiment, entry.assignment.arm), self)
+
+    def with_policy(self, policy: Policy) -> "Pipeline":
+        """Return the same stages under another policy."""
+        return replace(
+            self,
+            policy=policy,
+            semantic_cache=replace(self.semantic_cache, settings=policy.semantic_cache),
+            intent_router=replace(self.intent_router, policy=policy),
+            confidence_gate=replace(self.confidence_gate, policy=policy),
+        )
 
     def model_group(self, tier: str | None, entry_model: str) -> str:
         """Return the model group that a request of a tier goes to; the entry model's own without a tier."""
         return self.policy.tier(tier).model_group if tier is not None else entry_model
+
+
+def build_arms(pipeline: Pipeline) -> Mapping[tuple[str, str], Pipeline]:
+    """Return the stages under the policy of each arm of each experiment.
+
+    Raises:
+        ValueError: An override is not allowed or has a wrong value.
+    """
+    return {
+        (experiment.name, arm): pipeline.with_policy(apply_overrides(pipeline.policy, overrides))
+        for experiment in pipeline.policy.experiments
+        for arm, overrides in experiment.arms.items()
+    }

@@ -23,6 +23,7 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
     entry = pipeline.registry.find(data)
     if entry is None:
         return None
+    pipeline = pipeline.of(entry)
     final = None
     with suppressed("post_call"):
         final = await _judge_and_escalate(pipeline, entry, response)

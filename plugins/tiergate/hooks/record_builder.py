@@ -26,6 +26,7 @@ def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
 
 def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
     """Assemble the record of a request from what its stages decided and its calls cost."""
+    pipeline = pipeline.of(entry)
     policy, cost_usd = pipeline.policy, sum_cost(entry.calls)
     baseline = estimate_baseline(entry.usage, pipeline.catalogue.price(policy.tier(policy.baseline).model_group))
     failed = entry.status is not DecisionStatus.OK
@@ -36,6 +37,10 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         tenant=entry.request.tenant,
         entry_model=entry.request.entry_model,
         strategy=_strategy(pipeline, entry),
+        mode=policy.mode,
+        experiment=entry.assignment.experiment if entry.assignment else None,
+        arm=entry.assignment.arm if entry.assignment else None,
+        unit=entry.assignment.unit if entry.assignment else None,
         cache=entry.cache,
         route=entry.route,
         gate=entry.gate or GateDecision(outcome=GateOutcome.SKIPPED, reason=_ungated_reason(entry, failed=failed)),
@@ -56,7 +61,7 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
 
 
 def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"] | None:
-    if entry.route.tier is None:
+    if entry.route.tier is None or pipeline.policy.mode == "shadow":
         return None
     return "cascade" if pipeline.policy.confidence_gate.enabled else "route"
 

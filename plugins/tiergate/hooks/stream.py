@@ -34,6 +34,7 @@ async def watch_stream(
         async for chunk in stream:
             yield chunk
         return
+    pipeline = pipeline.of(entry)
     chunks: list[Any] = []
     passed, complete = 0, False
     try:

@@ -67,8 +67,10 @@ class DecisionRecord:
     trace_id: str | None = None
     tenant: str | None = None
     strategy: Literal["route", "cascade"] | None = None
+    mode: Literal["active", "shadow"] = "active"
     experiment: str | None = None
     arm: str | None = None
+    unit: str | None = None
     session: str | None = None
     final_tier: str | None = None
     cost_usd: float = 0.0
@@ -220,8 +222,14 @@ RECORD_FIELDS: Final = _described(
     ("tenant", "hash", "Identity that answers may be shared with; null when it could not be established"),
     ("entry_model", "name", "What the client put in `model`"),
     ("strategy", "route, cascade", "Plan that was followed; null when the request passed through"),
+    (
+        "mode",
+        "active, shadow",
+        "Whether the decision was acted on; a shadow request went where it would go without tiergate",
+    ),
     ("experiment", "name", "Experiment the request took part in; null when none"),
     ("arm", "name", "Arm of the experiment"),
+    ("unit", "hash", "What was assigned to the arm: key, user or session"),
     ("session", "hash", "Session of the client; null when none"),
     ("cache.outcome", "CacheOutcome", "What the semantic cache did"),
     ("cache.reason", "Reason", "Why"),
@@ -234,10 +242,17 @@ RECORD_FIELDS: Final = _described(
     ("route.tier", "name", "Tier it chose; null when the request passed through"),
     ("route.score", "probability", "P(the chosen tier's answer is good enough)"),
     ("route.scores.*", "probability", "The same for each tier, by name"),
+    ("route.lower_bounds.*", "probability", "Lower confidence bound of each score, by tier name"),
     ("route.domain", "name", "Most probable domain; null when not classified"),
     ("route.domain_score", "probability", "P(domain)"),
     ("route.classifier", "kind", "Kind of classifier that scored"),
     ("route.artifact_digest", "digest", "Classifier artifact in use"),
+    ("route.domains.*", "probability", "P(domain) of every domain, by name"),
+    (
+        "route.propensity",
+        "probability",
+        "P(this tier was chosen), exploration counted in; null when no tier was chosen",
+    ),
     ("route.ms", "ms", "Time spent in the intent router"),
     ("gate.outcome", "GateOutcome", "What the confidence gate did"),
     ("gate.reason", "Reason", "Why"),
