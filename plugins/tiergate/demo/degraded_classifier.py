@@ -1,19 +1,12 @@
-"""A classifier made worse on purpose, to see what of a saving remains. A simulation's proxy loads it, nothing else does.
+"""A classifier made worse on purpose, to see what of a saving remains. For simulations."""
 
-litellm_settings:
-  callbacks: [tiergate.demo.degraded_classifier.tiergate]
-"""
-
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
-from tiergate import callbacks
+from tiergate import runtime
+from tiergate.adapters.embedded_classifier import EmbeddedClassifier
+from tiergate.artifact import Artifact
 from tiergate.demo.answers import build_rng
-from tiergate.demo.simulation_scenario import FLIPS_VARIABLE
-from tiergate.hooks.callback import TiergateCallback
 from tiergate.ports import Classification, IntentClassifier, Vector
 
 
@@ -66,17 +59,14 @@ class DegradedClassifier:
         await self.inner.aclose()
 
 
-def __getattr__(name: str) -> Any:
-    """Build the instance that LiteLLM asks for."""
-    if name == "tiergate":
-        return _callback()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def install(share: float) -> None:
+    """Let the runtime of this process build its classifier degraded. Called in a simulation's proxy before it starts.
 
+    Args:
+        share: Share of prompts whose scores are flipped.
+    """
 
-@lru_cache(maxsize=1)
-def _callback() -> TiergateCallback:
-    pipeline = callbacks.tiergate.pipeline()
-    router = pipeline.intent_router
-    worse = DegradedClassifier(inner=router.classifier, share=float(os.environ.get(FLIPS_VARIABLE, "0")))
-    degraded = replace(pipeline, intent_router=replace(router, classifier=worse))
-    return TiergateCallback(lambda: degraded)
+    def build(artifact: Artifact) -> DegradedClassifier:
+        return DegradedClassifier(inner=EmbeddedClassifier(artifact), share=share)
+
+    setattr(runtime, EmbeddedClassifier.__name__, build)

@@ -22,7 +22,7 @@ from tiergate.demo.background import run_in_background
 from tiergate.demo.proxy_process import ProcessError, ProxyProcess, run_proxy
 from tiergate.demo.simulation_draws import SimulatedCall, TrueAnswer, draw_answer, draw_calls
 from tiergate.demo.simulation_provider import build_drawn_app
-from tiergate.demo.simulation_scenario import FLIPS_VARIABLE, TIER_MODELS, SimulationScenario
+from tiergate.demo.simulation_scenario import TIER_MODELS, SimulationScenario
 from tiergate.pack import locate_pack
 
 FRONTIER_GROUP = "tier-frontier"
@@ -30,8 +30,6 @@ WRONG_ANSWER_GRADE = 1
 """Grade of an answer to another question, which only a wrong cache hit gives."""
 _RECORD_WAIT_S = 15.0
 _PAGE = 1000
-_PLAIN_CALLBACK = "tiergate.callbacks.tiergate"
-_DEGRADED_CALLBACK = "tiergate.demo.degraded_classifier.tiergate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,11 +177,8 @@ def write_policy(scenario: SimulationScenario, path: Path) -> None:
 @contextmanager
 def _run_proxy(scenario: SimulationScenario, folder: Path, provider_url: str, degrade: float) -> Iterator[ProxyProcess]:
     """Run the quickstart's proxy with the scenario's policy and its stand-in behind every deployment."""
-    text = (locate_pack("quickstart") / "config.yaml").read_text(encoding="utf-8")
-    if degrade:
-        text = text.replace(_PLAIN_CALLBACK, _DEGRADED_CALLBACK)
     config = folder / "config.yaml"
-    config.write_text(text, encoding="utf-8")
+    config.write_bytes((locate_pack("quickstart") / "config.yaml").read_bytes())
     write_policy(scenario, folder / "policy.yaml")
     environ = {
         "STANDIN_OPENAI_BASE": f"{provider_url}/v1",
@@ -191,9 +186,9 @@ def _run_proxy(scenario: SimulationScenario, folder: Path, provider_url: str, de
         "STANDIN_SECOND_BASE": f"{provider_url}/v1",
         "STANDIN_KEY": "stand-in",
         "TIERGATE_POLICY": str(folder / "policy.yaml"),
-        FLIPS_VARIABLE: str(degrade),
     }
-    with run_proxy(config, folder, environ=environ) as proxy:
+    prelude = f"from tiergate.demo.degraded_classifier import install; install({degrade!r}); " if degrade else ""
+    with run_proxy(config, folder, environ=environ, prelude=prelude) as proxy:
         with proxy.client() as client:  # the first calls of a process load what later ones find loaded
             messages = [{"role": "user", "content": "Warm up."}]
             for model in ("auto", FRONTIER_GROUP, "auto"):

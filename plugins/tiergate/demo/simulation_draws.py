@@ -18,7 +18,7 @@ _BAD_GRADES = ((3, 0.6), (2, 0.3), (1, 0.1))
 _LEAST_PROBABILITY = 1e-4
 _TEXT = (
     "the reading of this meter follows from table and step above with one value per hour so result holds for each "
-    "site and month while sum agrees within tolerance next check units then compare against limit before report goes out"
+    "site and month while sum agrees within tolerance next check units then compare with limit before report goes out"
 )
 
 

@@ -20,9 +20,6 @@ DIFFICULTIES: tuple[Difficulty, ...] = ("simple", "medium", "frontier")
 TIER_MODELS: Mapping[str, str] = {"simple": "deepseek-v4-pro", "medium": "claude-sonnet-4.5", "frontier": "gpt-5.5"}
 """The model behind each tier of the quickstart's config.yaml, which the simulation runs."""
 
-FLIPS_VARIABLE = "TIERGATE_SIMULATED_FLIPS"
-"""Environment variable that tells a simulation's proxy which share of prompts gets its scores flipped."""
-
 
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -28,10 +28,6 @@ class TiergateCallback(CustomLogger):
         super().__init__()
         self._pipeline = pipeline
 
-    def pipeline(self) -> Pipeline:
-        """Return the stages that requests go through now."""
-        return self._pipeline()
-
     @override
     async def async_pre_call_hook(self, user_api_key_dict: Any, cache: Any, data: Any, call_type: Any) -> Any:
         return await before_call(self._pipeline(), user_api_key_dict, data, str(call_type))
