@@ -2,7 +2,7 @@
 
 import typer
 
-from tiergate.cli import check, demo, explain, init, simulate, version
+from tiergate.cli import check, demo, explain, init, replay, simulate, version
 
 app = typer.Typer(
     name="tiergate",
@@ -16,6 +16,7 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
+app.command("replay")(replay.replay)
 app.command("simulate")(simulate.simulate)
 app.command("version")(version.version)
 
