@@ -21,6 +21,7 @@ from tiergate.errors import PolicyError
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline, build_arms
 from tiergate.pack_check import Pack, load_pack
+from tiergate.policy.experiment_status import ExperimentGuard
 from tiergate.ports import AnswerStore, Embedder
 from tiergate.settings import EdgeStore, Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
@@ -69,14 +70,14 @@ class Runtime:
         self._store = build_store(policy, self._embedder, policy_path)
         self._log = open_decision_log(policy.decision_log.url, policy_file=policy_path)
         clock = SystemClock()
+        guard = ExperimentGuard(policy.experiments)
+        listeners = (*build_listeners(policy, pack.artifact, self._log), guard_listener(guard))
         self.pipeline = Pipeline(
             policy=policy,
             semantic_cache=SemanticCache(store=self._store, settings=policy.semantic_cache, clock=clock),
             intent_router=IntentRouter(classifier=self._classifier, policy=policy),
             confidence_gate=ConfidenceGate(policy=policy),
-            decision_record=DecisionRecorder(
-                log=self._log, listeners=build_listeners(policy, pack.artifact, self._log)
-            ),
+            decision_record=DecisionRecorder(log=self._log, listeners=listeners),
             registry=InFlightRegistry(),
             embedder=self._embedder,
             catalogue=models,
@@ -85,7 +86,7 @@ class Runtime:
             cache_group=pack.cache_group,
             spawn=self.spawn,
         )
-        self.pipeline = replace(self.pipeline, arms=build_arms(self.pipeline))
+        self.pipeline = replace(self.pipeline, arms=build_arms(self.pipeline), stopped_arms=guard.stopped)
         atexit.register(self.close)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -154,6 +155,16 @@ def build_store(policy: Policy, embedder: Embedder, policy_path: Path) -> Answer
     opened = QdrantEdgeStore(store.path, embedder.dimensions, embedder.digest)
     opened.open()
     return opened
+
+
+def guard_listener(guard: ExperimentGuard) -> Listener:
+    """Return a listener that lets a guard see the records of experiments."""
+
+    def watch(record: DecisionRecord, _parent: Any) -> None:
+        if record.experiment is not None:
+            guard.take(record.to_line())
+
+    return watch
 
 
 def build_listeners(policy: Policy, artifact: Artifact, log: SqlDecisionLog) -> tuple[Listener, ...]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from tiergate.cli import check, demo, explain, init, replay, simulate, version
+from tiergate.cli import check, demo, experiment, explain, init, replay, simulate, version
 
 app = typer.Typer(
     name="tiergate",
@@ -19,6 +19,7 @@ app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.command("simulate")(simulate.simulate)
 app.command("version")(version.version)
+app.add_typer(experiment.app, name="experiment")
 
 
 if __name__ == "__main__":

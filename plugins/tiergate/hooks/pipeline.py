@@ -1,6 +1,6 @@
 """The stages in their order, and what the hooks need beside them."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -50,7 +50,7 @@ class ModelRouter(Protocol):
 class Pipeline:
     """One request meets, in this order: cache, router, (the call), gate, record.
 
-    `arms` holds the same stages with the policy of each arm, by (experiment, arm).
+    `arms` holds the same stages with the policy of each arm, by (experiment, arm); `stopped_arms` grows while serving.
     """
 
     policy: Policy
@@ -66,6 +66,7 @@ class Pipeline:
     cache_group: str | None
     spawn: Callable[[Coroutine[Any, Any, Any]], None]
     arms: Mapping[tuple[str, str], "Pipeline"] = field(default_factory=dict)
+    stopped_arms: Collection[tuple[str, str]] = ()
 
     def of(self, entry: InFlight) -> "Pipeline":
         """Return the stages with the policy of the arm that a request belongs to."""

@@ -81,7 +81,9 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         body={key: copy_containers(value) for key, value in data.items() if key not in NOT_COPIED},
         metadata=copy_containers(data.get("metadata") or {}),
         parent=build_parent_context(getattr(identity, "parent_otel_span", None), _headers(data)),
-        assignment=decide_arm(pipeline.policy, lambda unit: identify_unit(identity, request, unit)),
+        assignment=decide_arm(
+            pipeline.policy, lambda unit: identify_unit(identity, request, unit), stopped=pipeline.stopped_arms
+        ),
     )
     # In flight from here on, before anything is awaited: its call id is taken.
     pipeline.registry.add(entry)

@@ -1,7 +1,7 @@
 """Which arm of an experiment a request belongs to, and the policy of an arm."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,9 @@ class Assignment:
     unit: str
 
 
-def decide_arm(policy: Policy, read_unit: Callable[[str], str | None]) -> Assignment | None:
+def decide_arm(
+    policy: Policy, read_unit: Callable[[str], str | None], *, stopped: Collection[tuple[str, str]] = ()
+) -> Assignment | None:
     """Assign a request to an arm of the first experiment that takes its unit in; None when none does.
 
     The same unit gets the same arm as long as name, salt and weights stay. The ramp and the arm are drawn apart,
@@ -37,6 +39,7 @@ def decide_arm(policy: Policy, read_unit: Callable[[str], str | None]) -> Assign
     Args:
         policy: Names the experiments.
         read_unit: Returns the caller's identity for `key`, `user` or `session`; None when it has none.
+        stopped: (experiment, arm) of arms that a guardrail stopped in this process.
     """
     for experiment in policy.experiments:
         unit = read_unit(experiment.unit)
@@ -46,7 +49,7 @@ def decide_arm(policy: Policy, read_unit: Callable[[str], str | None]) -> Assign
         if draw_uniform(f"ramp\x1f{seed}") >= experiment.ramp:
             continue
         arm = _draw_arm(experiment, draw_uniform(f"arm\x1f{seed}"))
-        if arm in experiment.stopped:
+        if arm in experiment.stopped or (experiment.name, arm) in stopped:
             return None
         hashed = hashlib.sha256(f"unit\x1f{unit}".encode()).hexdigest()[:32]
         return Assignment(experiment=experiment.name, arm=arm, unit=hashed)
