@@ -17,7 +17,7 @@ from tiergate.policy.intent_router import decide_route
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 from tiergate_classifier.replay_estimate import replay
-from tiergate_classifier.replay_log import LoggedDecision
+from tiergate_classifier.replay_log import LoggedDecision, ReplayError
 
 TIERS = ("simple", "medium", "frontier")
 PRICES = {"simple": 0.435e-6, "medium": 5e-6, "frontier": 15e-6}
@@ -80,16 +80,21 @@ def main() -> None:
     """Run the logs and write the coverage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--logs", type=int, default=500)
-    parser.add_argument("--rows", type=int, default=3000)
+    parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--share", type=float, default=0.1)
     options = parser.parse_args()
     logging, asked = build_policy(0.8, options.share), build_policy(0.6, 0.0)
+    refused = 0
     covered: dict[str, list[bool]] = {}
     width: dict[str, list[float]] = {}
     error: dict[str, list[float]] = {}
     for seed in range(options.logs):
         log, truth = draw_log(np.random.default_rng(seed), options.rows, logging, asked, seed)
-        found = replay(log, asked)
+        try:
+            found = replay(log, asked)
+        except ReplayError:
+            refused += 1
+            continue
         for kind, estimates in (("doubly_robust", found.estimates), ("ips", found.ips)):
             for item in estimates:
                 if item.metric in truth and item.value is not None and item.low is not None and item.high is not None:
@@ -100,6 +105,7 @@ def main() -> None:
                     error.setdefault(name, []).append(item.value / real - 1.0)
     report = {
         "logs": options.logs,
+        "refused": refused,
         "rows": options.rows,
         "exploration_share": options.share,
         "coverage": {name: float(np.mean(hits)) for name, hits in covered.items()},

@@ -54,6 +54,7 @@ def escalated() -> DecisionRecord:
         strategy="cascade",
         experiment="gate-065-vs-075",
         arm="b",
+        unit="u-7",
         session="s-4",
         cache=CacheDecision(
             outcome=CacheOutcome.MISS, reason=Reason.BELOW_MIN_SIMILARITY, similarity=0.5, error_bound=0.01
@@ -64,10 +65,13 @@ def escalated() -> DecisionRecord:
             tier="simple",
             score=0.91237,
             scores={"simple": 0.91237, "frontier": 0.99},
+            lower_bounds={"simple": 0.9, "frontier": 0.98},
             domain="coding",
             domain_score=0.7,
             classifier="embedded",
             artifact_digest="sha256:ab",
+            domains={"coding": 0.7, "finance": 0.1},
+            propensity=0.95,
         ),
         gate=GateDecision(
             outcome=GateOutcome.ESCALATED,
