@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiergate.cli.exits import Exit, bad_input, print_json, stop
+from tiergate.cli.report import read_rows
 
 if TYPE_CHECKING:
     from tiergate.policy.confidence_sequence import Bounds
@@ -19,7 +20,6 @@ PolicyFile = Annotated[Path, typer.Option("--policy", help="policy.yaml with the
 DecisionLog = Annotated[str, typer.Option("--decisions", help="URL of the decision log.")]
 Name = Annotated[str, typer.Argument(help="Name of the experiment.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_PAGE = 5000
 
 
 @app.command("plan")
@@ -51,7 +51,7 @@ def status(name: Name, *, policy_file: PolicyFile, decisions: DecisionLog, as_js
 
     with bad_input():
         experiment = _find(_load(policy_file), name)
-        found = measure_status(experiment, _read_rows(decisions))
+        found = measure_status(experiment, read_rows(decisions))
     if as_json:
         print_json(_finite(asdict(found)))
     else:
@@ -155,17 +155,6 @@ def _finish(raw: dict[str, Any], path: Path, *, write: bool) -> None:
             typer.echo(text, nl=False)
     finally:
         trial.unlink(missing_ok=True)
-
-
-def _read_rows(url: str) -> list[dict[str, Any]]:
-    from tiergate.adapters.decision_database import Cursor, read_decisions  # noqa: PLC0415  SQLAlchemy
-
-    found: list[dict[str, Any]] = []
-    cursor = None
-    while rows := read_decisions(url, limit=_PAGE, after=cursor):
-        found += [row for row in rows if row["experiment"] is not None]
-        cursor = Cursor(ts=rows[-1]["ts"], decision_id=rows[-1]["decision_id"])
-    return found
 
 
 def _text(bounds: "Bounds") -> str:

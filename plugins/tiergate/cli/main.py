@@ -2,7 +2,7 @@
 
 import typer
 
-from tiergate.cli import check, demo, experiment, explain, init, replay, simulate, version
+from tiergate.cli import check, demo, experiment, explain, init, replay, report, simulate, version
 
 app = typer.Typer(
     name="tiergate",
@@ -17,9 +17,11 @@ app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
+app.command("report")(report.report)
 app.command("simulate")(simulate.simulate)
 app.command("version")(version.version)
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(report.rollout, name="rollout")
 
 
 if __name__ == "__main__":
