@@ -4,7 +4,7 @@ Estimators, for the mean over the very requests of the log: inverse propensity s
 doubly robust (Dudik, Langford and Li, "Doubly Robust Policy Evaluation and Learning", ICML 2011), which is the
 difference estimator of survey sampling. The draws of exploration are independent of each other, so the variance is
 that of Poisson sampling (Saerndal, Swensson and Wretman, "Model Assisted Survey Sampling", 1992, section 3.5), and
-the intervals use Student's t with the number of informative rows less one.
+the intervals use Student's t with the effective number of rows behind the variance less one.
 """
 
 import math
@@ -150,9 +150,9 @@ def _poisson(metric: str, outcome: Floats, model: Floats, weights: Floats, *, ro
     residual = np.where(weights > 0, outcome - model, 0.0)
     mean = float((model + weights * residual).mean())
     chance = np.divide(1.0, weights, out=np.ones_like(weights), where=weights > 0)
-    variance = float((weights**2 * (1.0 - chance) * residual**2).sum()) / len(outcome) ** 2
-    informative = int((weights >= 1.0 / _DRAWN_BELOW).sum())
-    half = _student(informative) * math.sqrt(variance)
+    spread = weights**2 * (1.0 - chance) * residual**2
+    variance = float(spread.sum()) / len(outcome) ** 2
+    half = _student(_count_effective(spread)) * math.sqrt(variance)
     return Estimate(
         metric=metric,
         method="doubly_robust" if robust else "ips",
@@ -163,7 +163,13 @@ def _poisson(metric: str, outcome: Floats, model: Floats, weights: Floats, *, ro
     )
 
 
-def _student(n: int) -> float:
+def _count_effective(spread: Floats) -> float:
+    """Return how many rows the variance rests on: few when some outweigh the rest (Satterthwaite 1946)."""
+    fourth = float((spread**2).sum())
+    return float(spread.sum()) ** 2 / fourth if fourth else 1.0
+
+
+def _student(n: float) -> float:
     """Return the quantile of Student's t for a 95 % interval from n rows (Abramowitz and Stegun 1964, 26.7.5)."""
     z, free = 1.959964, max(4.0, n - 1.0)
     return z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)

@@ -114,7 +114,7 @@ def check_week(weeks: Sequence[Week], number: int) -> list[Criterion]:
             met=week.requests >= MIN_REQUESTS,
             found=str(week.requests),
         ),
-        _at_most("a stage failed in at most", week.failed_stages, MAX_FAILED_STAGES),
+        _at_most("a stage failed in", week.failed_stages, MAX_FAILED_STAGES),
     ]
     return found + {1: _check_shadow, 2: _check_active, 3: _check_experiment, 4: _check_result}[number](weeks, week)
 
@@ -201,7 +201,7 @@ def _measure_week(week: int, rows: Sequence[Mapping[str, Any]], start: float) ->
 
 
 def _at_most(text: str, value: float, bound: float) -> Criterion:
-    return Criterion(text=f"{text} {bound:.0%} of the requests", met=value <= bound, found=f"{value:.2%}")
+    return Criterion(text=f"{text} at most {bound:.0%} of the requests", met=value <= bound, found=f"{value:.2%}")
 
 
 def _check_shadow(_weeks: Sequence[Week], week: Week) -> list[Criterion]:
