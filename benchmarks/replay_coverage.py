@@ -82,13 +82,14 @@ def main() -> None:
     parser.add_argument("--logs", type=int, default=500)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--share", type=float, default=0.1)
+    parser.add_argument("--first-seed", type=int, default=10_000)
     options = parser.parse_args()
     logging, asked = build_policy(0.8, options.share), build_policy(0.6, 0.0)
     refused = 0
     covered: dict[str, list[bool]] = {}
     width: dict[str, list[float]] = {}
     error: dict[str, list[float]] = {}
-    for seed in range(options.logs):
+    for seed in range(options.first_seed, options.first_seed + options.logs):
         log, truth = draw_log(np.random.default_rng(seed), options.rows, logging, asked, seed)
         try:
             found = replay(log, asked)
@@ -105,6 +106,7 @@ def main() -> None:
                     error.setdefault(name, []).append(item.value / real - 1.0)
     report = {
         "logs": options.logs,
+        "first_seed": options.first_seed,
         "refused": refused,
         "rows": options.rows,
         "exploration_share": options.share,

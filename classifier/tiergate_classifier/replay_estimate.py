@@ -164,9 +164,14 @@ def _poisson(metric: str, outcome: Floats, model: Floats, weights: Floats, *, ro
 
 
 def _count_effective(spread: Floats) -> float:
-    """Return how many rows the variance rests on: few when some outweigh the rest (Satterthwaite 1946)."""
+    """Return how many rows the variance rests on, for Student's t.
+
+    The geometric mean of two counts: of all rows that add to it, and Satterthwaite's (1946), which is small when some
+    outweigh the rest. On simulated logs the first alone covered 92.6 % at the least, the second alone 99 % at the most
+    (benchmarks/replay_coverage.py, seeds 0 to 499; what is reported is run on other seeds).
+    """
     fourth = float((spread**2).sum())
-    return float(spread.sum()) ** 2 / fourth if fourth else 1.0
+    return math.sqrt(float((spread > 0).sum()) * float(spread.sum()) ** 2 / fourth) if fourth else 1.0
 
 
 def _student(n: float) -> float:
