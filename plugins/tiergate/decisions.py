@@ -166,3 +166,18 @@ class GateDecision:
     escalate_to: str | None = None
     verifier: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeDecision:
+    """How a judge graded the served answer against the baseline tier's.
+
+    Attributes:
+        score: 1 better, 0.5 equal, 0 worse; None when the judge or the baseline gave nothing to read.
+        probability: P(this answer was graded): weigh by its inverse.
+        cost_usd: What the grading cost; no part of the request's cost.
+    """
+
+    score: float | None
+    probability: float
+    cost_usd: float

@@ -156,6 +156,14 @@ class Session(Section):
     ttl_s: Seconds = 3600
 
 
+class QualityJudge(Section):
+    """A sample of answers is graded in the background against the baseline tier's answer."""
+
+    model_group: str = Field(min_length=1)
+    share: Share = 0.01
+    max_usd_per_day: Annotated[float, Field(gt=0)] = 1.0
+
+
 MAX_EXPLORATION = 0.2
 
 
@@ -244,6 +252,7 @@ class Policy(Section):
     latency: Latency = Latency()
     session: Session = Session()
     exploration: Exploration = Exploration()
+    quality_judge: QualityJudge | None = None
     mode: Literal["active", "shadow"] = "active"
     experiments: tuple[Experiment, ...] = ()
     controls: tuple[Literal["cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id"], ...] = ()
@@ -362,6 +371,10 @@ def find_missing_groups(
     if verifier is not None and verifier.model_group not in model_groups:
         problem = f"the model group {verifier.model_group!r} is not in {config_path}"
         missing.append(PolicyError(policy_path, "confidence_gate.verifier.model_group", problem, known))
+    judge = policy.quality_judge
+    if judge is not None and judge.model_group not in model_groups:
+        problem = f"the model group {judge.model_group!r} is not in {config_path}"
+        missing.append(PolicyError(policy_path, "quality_judge.model_group", problem, known))
     for place, entry in enumerate(policy.entry_models):
         if entry not in model_groups:
             problem = f"{entry!r} is no model group of {config_path}, so a request could not go on without tiergate"

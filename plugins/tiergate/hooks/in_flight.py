@@ -45,6 +45,7 @@ class InFlight:
         call_tiers: Tier of each escalation, by call id.
         stage_ms: Time of each stage in milliseconds.
         usage: Tokens of the answer that the client gets.
+        answer_text: Its text, for a judge; None before, and when it is no plain text.
         stage_start_ms: When each stage began, after the request's arrival.
         status: How the request ended.
         call_logged: Set when LiteLLM has told the cost of the streamed call.
@@ -74,6 +75,7 @@ class InFlight:
     status: DecisionStatus = DecisionStatus.OK
     call_logged: asyncio.Event = field(default_factory=asyncio.Event)
     parent: Any = None
+    answer_text: str | None = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
         """Note when a stage ran, both on the monotonic clock."""

@@ -14,6 +14,8 @@ from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
 from tiergate.stages.semantic_cache import SemanticCache
 
+_DAY_S = 86_400.0
+
 
 class ModelCatalogue(Protocol):
     """What LiteLLM knows of its models."""
@@ -46,6 +48,22 @@ class ModelRouter(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class DailySpend:
+    """What something has cost since midnight UTC, in USD; kept in memory, so it begins at 0 with the process."""
+
+    day: int = 0
+    usd: float = 0.0
+
+    def at(self, now: float) -> float:
+        """Return what was spent on the day of a Unix time in seconds."""
+        return self.usd if int(now // _DAY_S) == self.day else 0.0
+
+    def add(self, now: float, usd: float) -> None:
+        """Add to the day of a Unix time in seconds."""
+        self.day, self.usd = int(now // _DAY_S), self.at(now) + usd
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """One request meets, in this order: cache, router, (the call), gate, record.
@@ -65,6 +83,7 @@ class Pipeline:
     clock: Clock
     cache_group: str | None
     spawn: Callable[[Coroutine[Any, Any, Any]], None]
+    judge_spend: DailySpend = field(default_factory=DailySpend)
     arms: Mapping[tuple[str, str], "Pipeline"] = field(default_factory=dict)
     stopped_arms: Collection[tuple[str, str]] = ()
 

@@ -32,7 +32,9 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
         with suppressed("post_call"):
             strip_logprobs(served)
     with suppressed("post_call"):
-        await keep_answer(pipeline, entry, served, parse_answer(served))
+        answer = parse_answer(served)
+        entry.answer_text = answer.text or None
+        await keep_answer(pipeline, entry, served, answer)
     return final
 
 

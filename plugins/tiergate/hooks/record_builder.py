@@ -5,6 +5,7 @@ from typing import Literal
 from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.quality_judge import judge_later
 from tiergate.policy.money import estimate_baseline, saved, sum_cost
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.record import DecisionRecord, DecisionStatus, build_headers
@@ -21,6 +22,7 @@ def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
     """Write the final record and return the headers."""
     record = build_record(pipeline, entry)
     pipeline.decision_record.finish(record, parent=entry.parent)
+    judge_later(pipeline, entry, record)
     return build_headers(record, streaming=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, Reason, RouteDecision
+from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, JudgeDecision, Reason, RouteDecision
 from tiergate.exchange import Call
 from tiergate.ports import Vector
 from tiergate.telemetry.names import GATE_PENDING, Header, Stage
@@ -83,6 +83,7 @@ class DecisionRecord:
     status: DecisionStatus = DecisionStatus.OK
     errors: Mapping[Stage, str] = field(default_factory=dict)
     feedback: Feedback | None = None
+    judge: JudgeDecision | None = None
     embedding: Vector | None = None
     prompt: str | None = None
 
@@ -110,7 +111,7 @@ _LINE_NAMES: Final = tuple(f.name for f in fields(DecisionRecord) if f.name not 
 _PARTS: Final[dict[type, tuple[str, ...]]] = {
     # The error of a stage stands in `errors`, by the stage's name.
     part: tuple(f.name for f in fields(part) if f.name != "error")
-    for part in (CacheDecision, RouteDecision, GateDecision, Call, Feedback)
+    for part in (CacheDecision, RouteDecision, GateDecision, Call, Feedback, JudgeDecision)
 }
 
 
@@ -288,6 +289,13 @@ RECORD_FIELDS: Final = _described(
     ("feedback.score", "0 to 1", "How good the answer was, from feedback; `feedback` is null before"),
     ("feedback.wrong_cache_hit", "boolean", "Whether the cached answer belonged to another question"),
     ("feedback.comment", "text", "The user's words"),
+    (
+        "judge.score",
+        "0 to 1",
+        "Served answer against the baseline's: 1 better, 0 worse; `judge` is null when not graded",
+    ),
+    ("judge.probability", "probability", "P(this answer was graded): weigh by its inverse"),
+    ("judge.cost_usd", "USD", "What the grading cost; no part of `cost_usd`"),
     ("embedding", "base64", "The prompt's vector, little-endian float32; log row only, absent when none"),
     ("prompt", "text", "The prompt; log row only, absent unless `store_prompts` is true"),
 )

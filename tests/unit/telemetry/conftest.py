@@ -6,6 +6,7 @@ from tiergate.decisions import (
     CacheOutcome,
     GateDecision,
     GateOutcome,
+    JudgeDecision,
     Reason,
     RouteDecision,
     RouteOutcome,
@@ -92,6 +93,7 @@ def escalated() -> DecisionRecord:
         overhead_ms=4.5,
         stage_ms={Stage.SEMANTIC_CACHE: 1.5, Stage.INTENT_ROUTER: 0.5, Stage.CONFIDENCE_GATE: 1.0},
         stage_start_ms={Stage.SEMANTIC_CACHE: 2.0, Stage.INTENT_ROUTER: 3.5, Stage.CONFIDENCE_GATE: 45.0},
+        judge=JudgeDecision(score=0.5, probability=0.01, cost_usd=0.003),
         embedding=EMBEDDING,
         prompt="a secret question",
     )

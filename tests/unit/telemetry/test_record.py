@@ -127,6 +127,7 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
         "status": "ok",
         "errors": {},
         "feedback": None,
+        "judge": {"score": 0.5, "probability": 0.01, "cost_usd": 0.003},
         "embedding": "mpkZP83MTL8=",
         "prompt": "a secret question",
     }
