@@ -12,7 +12,8 @@ from tiergate.cli.report import read_rows
 
 if TYPE_CHECKING:
     from tiergate.policy.confidence_sequence import Bounds
-    from tiergate.settings import Experiment, Policy
+    from tiergate.settings import Policy
+    from tiergate.settings_experiments import Experiment
 
 app = typer.Typer(help="Experiments: arms are policy overrides.", no_args_is_help=True, rich_markup_mode=None)
 

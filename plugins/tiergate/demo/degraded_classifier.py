@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tiergate import runtime
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.artifact import Artifact
 from tiergate.demo.answers import build_rng
@@ -68,5 +67,7 @@ def install(share: float) -> None:
 
     def build(artifact: Artifact) -> DegradedClassifier:
         return DegradedClassifier(inner=EmbeddedClassifier(artifact), share=share)
+
+    from tiergate import runtime  # noqa: PLC0415  imports LiteLLM
 
     setattr(runtime, EmbeddedClassifier.__name__, build)

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from tiergate.policy.exploration import draw_uniform
-from tiergate.settings import Experiment, Policy
+from tiergate.settings import Policy
+from tiergate.settings_experiments import Experiment
 
 SHARED_SECTIONS = frozenset(
     {"version", "entry_models", "tiers", "baseline_tier", "encoder", "experiments", "decision_log", "mode"}

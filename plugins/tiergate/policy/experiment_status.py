@@ -16,7 +16,7 @@ from tiergate.policy.confidence_sequence import (
     sum_units,
 )
 from tiergate.policy.experiment import arm_shares
-from tiergate.settings import Experiment
+from tiergate.settings_experiments import Experiment
 
 METRICS = ("escalated", "quality", "cost_usd", "failed")
 MISMATCH_ALPHA = 0.01

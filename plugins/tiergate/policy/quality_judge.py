@@ -8,7 +8,7 @@ swap counts.
 from typing import Literal
 
 from tiergate.policy.exploration import draw_uniform
-from tiergate.settings import QualityJudge
+from tiergate.settings_experiments import QualityJudge
 
 Verdict = Literal["first", "second", "tie"]
 

@@ -7,7 +7,6 @@ import pytest
 from tiergate.demo.answers import build_rng
 from tiergate.demo.simulation_draws import draw_answer, draw_calls, fill_form
 from tiergate.demo.simulation_scenario import TIER_MODELS, SimulationScenario, load_simulation
-from tiergate.errors import ConfigurationError
 
 
 @pytest.fixture(scope="module")
@@ -59,30 +58,3 @@ def test_paraphrases_keep_values_and_meaning() -> None:
 def test_a_slot_that_stands_twice_may_differ() -> None:
     filled = {fill_form("{a} and {a}", {"a": ("x", "y")}, build_rng(n)) for n in range(40)}
     assert "x and y" in filled
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("name: x", "Field required"), ("a: [", "valid YAML"), (None, "no such scenario")],
-)
-def test_a_bad_scenario_is_refused_by_file(tmp_path: object, text: str | None, message: str) -> None:
-    file = tmp_path / "scenario.yaml"  # type: ignore[operator]
-    if text is not None:
-        file.write_text(text)
-    with pytest.raises(ConfigurationError, match=message):
-        load_simulation(file)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"models": {}}, "models lacks"),
-        ({"forms": {}, "questions": {}}, "neither forms nor questions"),
-        ({"repeats": 0.7, "paraphrases": 0.7}, "above 1"),
-    ],
-)
-def test_a_scenario_that_cannot_run_is_refused(
-    agents: SimulationScenario, changes: dict[str, object], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        SimulationScenario.model_validate({**agents.model_dump(), **changes})

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tiergate.policy.experiment_status import ExperimentGuard, measure_status
-from tiergate.settings import Experiment
+from tiergate.settings_experiments import Experiment
 
 ARMS = {"a": {}, "b": {"confidence_gate.escalate_below": 0.75}}
 

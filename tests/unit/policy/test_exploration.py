@@ -4,7 +4,8 @@ import pytest
 
 from tiergate.decisions import Reason, RouteDecision, RouteOutcome
 from tiergate.policy.exploration import decide_exploration
-from tiergate.settings import MAX_EXPLORATION, Policy
+from tiergate.settings import Policy
+from tiergate.settings_experiments import MAX_EXPLORATION
 
 SCORES = {"simple": 0.99, "medium": 0.995, "frontier": 1.0}
 ROUTE = RouteDecision(

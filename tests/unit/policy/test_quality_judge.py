@@ -8,7 +8,7 @@ from tiergate.policy.quality_judge import (
     decide_score,
     parse_verdict,
 )
-from tiergate.settings import QualityJudge
+from tiergate.settings_experiments import QualityJudge
 
 JUDGE = QualityJudge(model_group="judge", share=0.1, max_usd_per_day=1.0)
 
