@@ -84,6 +84,7 @@ class Reason(StrEnum):
     DOMAIN_OVERRIDE = "domain_override"
     DOMAIN_UNKNOWN = "domain_unknown"
     START_TIER_CONTROL = "start_tier_control"
+    EXPLORATION = "exploration"
     # confidence_gate
     CONFIDENCE_HIGH = "confidence_high"
     CONFIDENCE_MIDDLE = "confidence_middle"
@@ -142,10 +143,13 @@ class RouteDecision:
         tier: Name of the chosen tier; None when the request goes on unchanged.
         score: P(good enough) of the chosen tier.
         scores: P(good enough) of every tier, by name.
+        lower_bounds: Lower confidence bound of each score, by tier name: what `min_quality` is compared with.
         domain: The most probable domain; None when not classified.
         domain_score: P(domain).
         classifier: Kind of classifier that scored ("embedded", "vllm").
         artifact_digest: Digest of the classifier artifact.
+        domains: P(domain) of every domain, by name.
+        propensity: P(this tier was chosen), exploration counted in; None when no tier was chosen.
         error: Class of the error when the stage failed.
     """
 
@@ -154,10 +158,13 @@ class RouteDecision:
     tier: str | None = None
     score: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    lower_bounds: Mapping[str, float] = field(default_factory=dict)
     domain: str | None = None
     domain_score: float | None = None
     classifier: str | None = None
     artifact_digest: str | None = None
+    domains: Mapping[str, float] = field(default_factory=dict)
+    propensity: float | None = None
     error: str | None = None
 
 
@@ -188,3 +195,18 @@ class GateDecision:
     escalate_to: str | None = None
     verifier: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeDecision:
+    """How a judge graded the served answer against the baseline tier's.
+
+    Attributes:
+        score: 1 better, 0.5 equal, 0 worse; None when the judge or the baseline gave nothing to read.
+        probability: P(this answer was graded): weigh by its inverse.
+        cost_usd: What the grading cost; no part of the request's cost.
+    """
+
+    score: float | None
+    probability: float
+    cost_usd: float

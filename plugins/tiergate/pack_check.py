@@ -17,6 +17,7 @@ from tiergate.artifact import Artifact, builtin_artifact_path, load_artifact
 from tiergate.config_check import check_config
 from tiergate.defects import Defect, Severity, error, from_error, warning
 from tiergate.errors import ArtifactError, ConfigurationError
+from tiergate.policy.experiment import apply_overrides
 from tiergate.proxy_config import ProxyConfig, read_proxy_config
 from tiergate.settings import EdgeStore, Encoder, Policy, read_policy
 
@@ -258,16 +259,35 @@ def _check_in_force(policy: Policy, policy_path: Path) -> list[Defect]:
         "confidence_gate.stream.mode": gate.stream.mode == "hold",
         "latency.p95_budget_ms": policy.latency.p95_budget_ms is not None,
         "session.sticky": policy.session.sticky,
-        "experiments": bool(policy.experiments),
         "decision_log.retention_days": "retention_days" in policy.decision_log.model_fields_set,
     }
     problem, fix = "is accepted and not yet acted on by this version", "remove it, or keep it for a later version"
     return [warning(policy_path, key, problem, fix) for key, is_set in idle.items() if is_set]
 
 
+def _check_experiments(policy: Policy, policy_path: Path) -> list[Defect]:
+    found = []
+    for place, experiment in enumerate(policy.experiments):
+        for arm, overrides in experiment.arms.items():
+            try:
+                apply_overrides(policy, overrides)
+            except ValueError as exc:
+                key = f"experiments[{place}].arms.{arm}"
+                found.append(
+                    error(
+                        policy_path,
+                        key,
+                        str(exc),
+                        "use dotted keys of policy.yaml, such as confidence_gate.escalate_below",
+                    )
+                )
+    return found
+
+
 _POLICY_CHECKS: tuple[Callable[[Policy, Path], list[Defect]], ...] = (
     _check_store,
     _check_decision_log,
     _check_twins,
+    _check_experiments,
     _check_in_force,
 )

@@ -27,10 +27,11 @@ from tiergate.cache_parts import (
     find_pair_model,
 )
 from tiergate.hooks.in_flight import InFlightRegistry
-from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.pipeline import Pipeline, build_arms
 from tiergate.http.dashboard import Dashboard
 from tiergate.http.mount import mount_dashboard
 from tiergate.pack_check import Pack, load_pack
+from tiergate.policy.experiment_status import ExperimentGuard
 from tiergate.ports import Embedder
 from tiergate.settings import Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
@@ -92,6 +93,8 @@ class Runtime:
         meters = build_meters(policy, pack.artifact, self._log, self._providers)
         self._reader = DecisionReader(policy.decision_log.url)
         clock = SystemClock()
+        guard = ExperimentGuard(policy.experiments)
+        listeners = (*build_listeners(meters), guard_listener(guard))
         self.pipeline = Pipeline(
             policy=policy,
             semantic_cache=build_semantic_cache(
@@ -104,9 +107,7 @@ class Runtime:
             ),
             intent_router=IntentRouter(classifier=self._classifier, policy=policy),
             confidence_gate=ConfidenceGate(policy=policy),
-            decision_record=DecisionRecorder(
-                log=self._log, trace=build_trace(self._providers), listeners=build_listeners(meters)
-            ),
+            decision_record=DecisionRecorder(log=self._log, trace=build_trace(self._providers), listeners=listeners),
             registry=InFlightRegistry(),
             embedder=self._embedder,
             catalogue=models,
@@ -115,6 +116,7 @@ class Runtime:
             cache_group=pack.cache_group,
             spawn=self.spawn,
         )
+        self.pipeline = replace(self.pipeline, arms=build_arms(self.pipeline), stopped_arms=guard.stopped)
         self.dashboard = Dashboard(
             policy=policy,
             reader=self._reader,
@@ -199,6 +201,16 @@ def build_meters(policy: Policy, artifact: Artifact, log: SqlDecisionLog, provid
         )
         for provider in providers.meters()
     ]
+
+
+def guard_listener(guard: ExperimentGuard) -> Listener:
+    """Return a listener that lets a guard see the records of experiments."""
+
+    def watch(record: DecisionRecord, _parent: Any) -> None:
+        if record.experiment is not None:
+            guard.take(record.to_line())
+
+    return watch
 
 
 def build_trace(providers: Providers) -> Callable[[DecisionRecord, Any], tuple[DecisionRecord, Any]]:

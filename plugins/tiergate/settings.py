@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tiergate.errors import PolicyError
+from tiergate.settings_experiments import (
+    Experiment,
+    Exploration,
+    Milliseconds,
+    Name,
+    QualityJudge,
+    Seconds,
+    Section,
+    Share,
+)
 from tiergate.yaml_file import load_mapping
 
 ENVIRONMENT_PREFIX = "os.environ/"
@@ -17,17 +27,6 @@ CONTROLS = ("cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "s
 
 MIN_DOMAIN_EXAMPLES = 10
 """A domain of its own needs this many example prompts."""
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Milliseconds = Annotated[float, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-
-
-class Section(BaseModel):
-    """A section of policy.yaml: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Tier(Section):
@@ -207,14 +206,6 @@ class Session(Section):
     ttl_s: Seconds = 3600
 
 
-class Experiment(Section):
-    """Arms of policy overrides, by dotted key."""
-
-    name: str = Field(min_length=1)
-    unit: Literal["key", "user", "session"] = "key"
-    arms: dict[str, dict[str, Any]] = Field(min_length=2)
-
-
 class DecisionLogSettings(Section):
     """Where decisions are written."""
 
@@ -259,6 +250,9 @@ class Policy(Section):
     confidence_gate: ConfidenceGate = ConfidenceGate()
     latency: Latency = Latency()
     session: Session = Session()
+    exploration: Exploration = Exploration()
+    quality_judge: QualityJudge | None = None
+    mode: Literal["active", "shadow"] = "active"
     experiments: tuple[Experiment, ...] = ()
     controls: tuple[Literal["cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id"], ...] = ()
     decision_log: DecisionLogSettings = DecisionLogSettings()
@@ -376,6 +370,10 @@ def find_missing_groups(
     if verifier is not None and verifier.model_group not in model_groups:
         problem = f"the model group {verifier.model_group!r} is not in {config_path}"
         missing.append(PolicyError(policy_path, "confidence_gate.verifier.model_group", problem, known))
+    judge = policy.quality_judge
+    if judge is not None and judge.model_group not in model_groups:
+        problem = f"the model group {judge.model_group!r} is not in {config_path}"
+        missing.append(PolicyError(policy_path, "quality_judge.model_group", problem, known))
     for place, entry in enumerate(policy.entry_models):
         if entry not in model_groups:
             problem = f"{entry!r} is no model group of {config_path}, so a request could not go on without tiergate"

@@ -2,7 +2,7 @@
 
 import typer
 
-from tiergate.cli import cache, check, demo, explain, init, probe, version
+from tiergate.cli import cache, check, demo, experiment, explain, init, probe, replay, report, simulate, version
 
 app = typer.Typer(
     name="tiergate",
@@ -18,7 +18,12 @@ app.command("explain")(explain.explain)
 app.command("probe")(probe.probe)
 app.command("demo")(demo.demo)
 app.add_typer(cache.app, name="cache")
+app.command("replay")(replay.replay)
+app.command("report")(report.report)
+app.command("simulate")(simulate.simulate)
 app.command("version")(version.version)
+app.add_typer(experiment.app, name="experiment")
+app.add_typer(report.rollout, name="rollout")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any]
     entry = pipeline.registry.find(kwargs)
     if entry is None or not isinstance(call_id, str):
         return None
+    pipeline = pipeline.of(entry)
     entry.attempts[call_id] = pipeline.clock.monotonic()
     wanted = entry.served is None and entry.tier is not None and pipeline.policy.confidence_gate.enabled
     if not wanted or entry.request.logprobs_asked or entry.request.has_tools:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Call, Request
+from tiergate.policy.experiment import Assignment
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
@@ -34,6 +35,7 @@ class InFlight:
         started: Monotonic time in seconds.
         body: The request's data as it was before the first call, without metadata and host objects.
         metadata: LiteLLM's metadata as it was before the first call: an escalation needs it unmixed.
+        assignment: Its arm of an experiment; None without one.
         cache: What the semantic cache decided.
         route: What the intent router decided.
         gate: What the gate decided; None until an answer was judged.
@@ -45,6 +47,7 @@ class InFlight:
         call_tiers: Tier of each escalation, by call id.
         stage_ms: Time of each stage in milliseconds.
         usage: Tokens of the answer that the client gets.
+        answer_text: Its text, for a judge; None before, and when it is no plain text.
         stage_start_ms: When each stage began, after the request's arrival.
         status: How the request ended.
         call_logged: Set when LiteLLM has told the cost of the streamed call.
@@ -58,6 +61,7 @@ class InFlight:
     started: float
     body: Mapping[str, Any]
     metadata: Mapping[str, Any]
+    assignment: Assignment | None = None
     cache: CacheDecision = NOT_LOOKED_UP
     route: RouteDecision = NOT_ROUTED
     decision_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -74,6 +78,7 @@ class InFlight:
     status: DecisionStatus = DecisionStatus.OK
     call_logged: asyncio.Event = field(default_factory=asyncio.Event)
     parent: Any = None
+    answer_text: str | None = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
         """Note when a stage ran, both on the monotonic clock."""

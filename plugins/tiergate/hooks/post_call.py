@@ -23,6 +23,7 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
     entry = pipeline.registry.find(data)
     if entry is None:
         return None
+    pipeline = pipeline.of(entry)
     final = None
     with suppressed("post_call"):
         final = await _judge_and_escalate(pipeline, entry, response)
@@ -31,7 +32,9 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
         with suppressed("post_call"):
             strip_logprobs(served)
     with suppressed("post_call"):
-        await keep_answer(pipeline, entry, served, parse_answer(served))
+        answer = parse_answer(served)
+        entry.answer_text = answer.text or None
+        await keep_answer(pipeline, entry, served, answer)
     return final
 
 

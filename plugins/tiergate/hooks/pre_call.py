@@ -16,7 +16,9 @@ from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.record_builder import finish_record
 from tiergate.hooks.request_parser import ENDPOINTS, copy_containers, parse_request
 from tiergate.hooks.request_span import find_request_span
-from tiergate.hooks.tenant import identify_caller, identify_tenant
+from tiergate.hooks.tenant import identify_caller, identify_tenant, identify_unit
+from tiergate.policy.experiment import decide_arm
+from tiergate.policy.exploration import decide_exploration
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.stages.semantic_cache import LookUp
@@ -57,6 +59,9 @@ async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_
     caller = identify_caller(identity, pipeline.policy.semantic_cache)
     request = replace(request, caller=caller, **parse_conversation(data))
     entry = await _enter(pipeline, request, data, identity)
+    if pipeline.policy.mode == "shadow":
+        entry.served = None
+        return data
     if entry.served is not None and pipeline.cache_group is not None:
         entry.tier = entry.served.tier
         data["model"] = pipeline.cache_group
@@ -81,6 +86,9 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         body={key: copy_containers(value) for key, value in data.items() if key not in NOT_COPIED},
         metadata=copy_containers(data.get("metadata") or {}),
         parent=build_parent_context(find_request_span(identity), _headers(data)),
+        assignment=decide_arm(
+            pipeline.policy, lambda unit: identify_unit(identity, request, unit), stopped=pipeline.stopped_arms
+        ),
     )
     # In flight from here on, before anything is awaited: its call id is taken.
     pipeline.registry.add(entry)
@@ -88,6 +96,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         stale.status = DecisionStatus.DISCONNECTED
         with suppressed("decision_record"):  # another request's record is no reason to leave this one unrouted
             finish_record(pipeline, stale)
+    pipeline = pipeline.of(entry)
     found = await _look_up(pipeline, request, entry.vector)
     entry.cache, entry.served, entry.ticket = found.decision, found.served, found.ticket
     looked_up = clock.monotonic()
@@ -95,7 +104,8 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
     if entry.cache.outcome is CacheOutcome.HIT:
         entry.route = pipeline.intent_router.skipped_for_hit()
     else:
-        entry.route = await pipeline.intent_router.route(request, entry.vector)
+        routed = await pipeline.intent_router.route(request, entry.vector)
+        entry.route = decide_exploration(routed, pipeline.policy, entry.decision_id)
         entry.add_stage(Stage.INTENT_ROUTER, looked_up, clock.monotonic())
     return entry
 

@@ -5,6 +5,7 @@ from typing import Literal
 from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.quality_judge import judge_later
 from tiergate.policy.money import estimate_baseline, saved, sum_cost
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.parent import find_trace_id
@@ -23,11 +24,13 @@ def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
     pipeline.semantic_cache.release(entry.ticket)
     record = build_record(pipeline, entry)
     pipeline.decision_record.finish(record, parent=entry.parent)
+    judge_later(pipeline, entry, record)
     return build_headers(record, streaming=False)
 
 
 def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
     """Assemble the record of a request from what its stages decided and its calls cost."""
+    pipeline = pipeline.of(entry)
     policy, cost_usd = pipeline.policy, sum_cost(entry.calls)
     baseline = estimate_baseline(entry.usage, pipeline.catalogue.price(policy.tier(policy.baseline).model_group))
     failed = entry.status is not DecisionStatus.OK
@@ -39,6 +42,10 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         tenant=entry.request.tenant,
         entry_model=entry.request.entry_model,
         strategy=_strategy(pipeline, entry),
+        mode=policy.mode,
+        experiment=entry.assignment.experiment if entry.assignment else None,
+        arm=entry.assignment.arm if entry.assignment else None,
+        unit=entry.assignment.unit if entry.assignment else None,
         cache=entry.cache,
         route=entry.route,
         gate=entry.gate or GateDecision(outcome=GateOutcome.SKIPPED, reason=_ungated_reason(entry, failed=failed)),
@@ -65,7 +72,7 @@ def _overhead_ms(entry: InFlight) -> float:
 
 
 def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"] | None:
-    if entry.route.tier is None:
+    if entry.route.tier is None or pipeline.policy.mode == "shadow":
         return None
     return "cascade" if pipeline.policy.confidence_gate.enabled else "route"
 

@@ -40,6 +40,7 @@ async def watch_stream(
         async for chunk in stream:
             yield chunk
         return
+    pipeline = pipeline.of(entry)
     chunks: list[Any] = []
     passed, complete = 0, False
     try:
@@ -117,6 +118,7 @@ async def _judge(pipeline: Pipeline, entry: InFlight, response: Any, chunks: lis
         entry.request, answer, entry.route, tier=entry.tier, escalations=0, stream_begun=True
     )
     entry.gate = replace(gate, final_confidence=gate.confidence)
+    entry.answer_text = answer.text or None
     if not entry.request.logprobs_asked:
         strip_logprobs(response)
     await keep_answer(pipeline, entry, response, answer)

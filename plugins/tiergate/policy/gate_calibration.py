@@ -207,8 +207,8 @@ class GateScore:
     calibrated: bool
 
 
-PRIOR_SPREAD = 0.6
-"""Standard deviation of the log-odds between models around `confidence.PRIOR` (benchmarks/results/gate.json)."""
+PRIOR_SPREAD = 1.1
+"""How far models and sets lie from `confidence.PRIOR` in log-odds, root mean square (benchmarks/results/gate.json)."""
 MISSING_SPREAD = 1.5
 """The same without a confidence: what the confidence itself would have added is unknown too."""
 

@@ -33,6 +33,8 @@ def decide_route(
             tier=tier,
             score=classification.scores.get(tier),
             scores=classification.scores,
+            lower_bounds=classification.lower_bounds,
+            domains=classification.domains,
             domain=domain,
             domain_score=domain_score,
             classifier=kind,
