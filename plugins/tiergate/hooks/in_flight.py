@@ -9,6 +9,7 @@ from typing import Any
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Call, Request
+from tiergate.hooks.request_parser import METADATA_KEYS
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
@@ -18,6 +19,23 @@ from tiergate.telemetry.record import DecisionStatus
 NOT_LOOKED_UP = CacheDecision(outcome=CacheOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
 NOT_ROUTED = RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
 """What stands in the record of a request that no stage got to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledCall:
+    """A streamed call that was cancelled for a stronger tier's: LiteLLM logs no cost for it.
+
+    Attributes:
+        tier: Tier that was asked.
+        completion_tokens: Tokens that had come.
+        started: When the call began, on the monotonic clock.
+        ended: When it was cancelled.
+    """
+
+    tier: str | None
+    completion_tokens: int
+    started: float
+    ended: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,12 +58,17 @@ class InFlight:
         served: The stored answer to serve; None unless the cache hit.
         calls: Every attempt so far, failed ones included.
         attempts: When the last attempt of each call began, by call id, on the monotonic clock.
+        hosts: LiteLLM's logging object of each call, by call id.
         call_tiers: Tier of each escalation, by call id.
         stage_ms: Time of each stage in milliseconds.
         usage: Tokens of the answer that the client gets.
         stage_start_ms: When each stage began, after the request's arrival.
         status: How the request ended.
-        call_logged: Set when LiteLLM has told the cost of the streamed call.
+        call_logged: Set when LiteLLM has told the cost of the streamed calls.
+        cancelled: The first call's stream, when it was given up for a stronger tier's.
+        answering: Call id of the stream that the client gets; None for the first call.
+        awaited: Call ids whose cost is awaited; empty for the first call alone.
+        logged: Call ids whose cost LiteLLM has told.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -64,18 +87,35 @@ class InFlight:
     served: StoredAnswer | None = None
     calls: list[Call] = field(default_factory=list)
     attempts: dict[str, float] = field(default_factory=dict)
+    hosts: dict[str, Any] = field(default_factory=dict)
     call_tiers: dict[str, str] = field(default_factory=dict)
     stage_ms: dict[Stage, float] = field(default_factory=dict)
     usage: Usage | None = None
     stage_start_ms: dict[Stage, float] = field(default_factory=dict)
     status: DecisionStatus = DecisionStatus.OK
     call_logged: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: CancelledCall | None = None
+    answering: str | None = None
+    awaited: frozenset[str] = frozenset()
+    logged: set[str] = field(default_factory=set)
     parent: Any = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
         """Note when a stage ran, both on the monotonic clock."""
         self.stage_start_ms[stage] = 1000 * (began - self.started)
         self.stage_ms[stage] = 1000 * (ended - began)
+
+    def note_logged(self, call_id: str) -> None:
+        """Note that LiteLLM has told the cost of a streamed call."""
+        self.logged.add(call_id)
+        if self.awaited <= self.logged:
+            self.call_logged.set()
+
+    def await_log_of(self, call_id: str, *, also_first: bool) -> None:
+        """Wait for the cost of an escalation's stream, and for the first call's if it came to its end."""
+        self.awaited = frozenset({call_id, *((self.request.call_id,) if also_first else ())})
+        if not self.awaited <= self.logged:
+            self.call_logged.clear()
 
     def since_start_ms(self, moment: float) -> float:
         """Return a moment of the monotonic clock as milliseconds after the request's arrival."""
@@ -116,7 +156,10 @@ class InFlightRegistry:
         if host is not None:
             return self.get(call_id, host)
         entry = self._of(call_id)
-        return entry if entry is not None and caller_of(data) == caller_of({"metadata": entry.metadata}) else None
+        if entry is None:
+            return None
+        key = METADATA_KEYS[entry.request.endpoint]
+        return entry if caller_of(data, key) == caller_of({key: entry.metadata}, key) else None
 
     def get(self, call_id: Any, host: Any) -> InFlight | None:
         """Return the entry of a call id that belongs to this logging object, or None.
@@ -160,9 +203,14 @@ class InFlightRegistry:
         return self._entries.get(call_id) or self._aliases.get(call_id)
 
 
-def caller_of(data: Mapping[str, Any]) -> Any:
-    """Return the hash of the key that LiteLLM authenticated, from the metadata of a request or of a logged call."""
-    metadata = data.get("metadata") or (data.get("litellm_params") or {}).get("metadata")
+def caller_of(data: Mapping[str, Any], key: str = "metadata") -> Any:
+    """Return the hash of the key that LiteLLM authenticated, from the metadata of a request or of a logged call.
+
+    Args:
+        data: LiteLLM's data of the request or of the call.
+        key: Where LiteLLM keeps its metadata on this endpoint; the other place is the client's.
+    """
+    metadata = data.get(key) or (data.get("litellm_params") or {}).get(key)
     if not isinstance(metadata, Mapping):
         return None
     return metadata.get("user_api_key_hash") or metadata.get("user_api_key")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tiergate.exchange import Endpoint
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.policy.money import Price
 from tiergate.ports import Clock, Embedder
@@ -36,8 +37,11 @@ class ModelRouter(Protocol):
         model_group: str,
         call_id: str,
         params: Mapping[str, Any],
+        *,
+        endpoint: Endpoint = "chat_completions",
+        stream: bool = False,
     ) -> Any:
-        """Send a request to a model group and return LiteLLM's response.
+        """Send a request to a model group and return LiteLLM's response, or its stream.
 
         Raises:
             EscalationError: The model group gave no answer.
