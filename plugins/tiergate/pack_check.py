@@ -253,7 +253,6 @@ def _check_in_force(policy: Policy, policy_path: Path) -> list[Defect]:
         "intent_router.classifier.kind": policy.intent_router.classifier.kind == "vllm",
         "semantic_cache.max_error": policy.semantic_cache.max_error is not None,
         "confidence_gate.verifier": gate.verifier is not None,
-        "confidence_gate.stream.mode": gate.stream.mode == "hold",
         "latency.p95_budget_ms": policy.latency.p95_budget_ms is not None,
         "session.sticky": policy.session.sticky,
         "experiments": bool(policy.experiments),

@@ -91,9 +91,10 @@ def test_a_sure_answer_is_the_cheap_tiers_and_is_then_cached(gateway: Any, ask: 
     assert headers["x-tiergate-tier"] == "simple"
     assert headers["x-tiergate-cache"] == "miss"
     assert [call["tier"] for call in record["calls"]] == ["simple"]
-    assert record["calls"][0]["cost_usd"] > 0
+    counted = ask is not by_completions or not stream  # LiteLLM counts no tokens of OpenAI's streamed text completions
+    assert (record["calls"][0]["cost_usd"] > 0) is counted
     assert record["cost_usd"] == pytest.approx(cost_logged(gateway, record), rel=1e-9)
-    assert record["saved_usd"] > 0
+    assert not counted or record["saved_usd"] > 0
     if usage:
         assert record["calls"][0]["completion_tokens"] == usage["completion"]
     assert record["gate"]["outcome"] in {"trusted", "verified"}

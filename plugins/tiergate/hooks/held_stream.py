@@ -97,6 +97,7 @@ async def hold_stream(pipeline: Pipeline, entry: InFlight, stream: AsyncIterator
                 await asyncio.sleep(min(MAX_PAUSE_S, RELEASE_S / len(held.chunks)))
         while (chunk := await feeds[-1].get()) is not END:
             yield chunk
+        feeds[-1].raise_if_broken()
     finally:
         for feed in feeds:
             await feed.aclose()
@@ -118,8 +119,8 @@ async def _hold(pipeline: Pipeline, entry: InFlight, feed: StreamFeed, held: _He
 async def _take(pipeline: Pipeline, entry: InFlight, feed: StreamFeed, held: _Held) -> Hold:
     chunk = await feed.get()
     if chunk is END:
-        held.ended = True
-        return Hold.WAIT
+        held.ended = not feed.broken
+        return Hold.WAIT if held.ended else Hold.RELEASE
     held.add(chunk)
     if len(held.chunks) % JUDGE_EVERY or not held.text:
         return Hold.WAIT
@@ -154,6 +155,7 @@ async def _swap(
         feeds.append(StreamFeed(upstream))
         first = await feeds[-1].get()
         if first is END:
+            feeds[-1].raise_if_broken()
             raise EscalationError(f"{tier.model_group} gave an empty stream")
         return first
 

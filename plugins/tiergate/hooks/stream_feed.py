@@ -29,11 +29,7 @@ class StreamFeed:
         self._task = asyncio.get_running_loop().create_task(self._read())
 
     async def get(self) -> Any:
-        """Return the next chunk, or `END`.
-
-        Raises:
-            Exception: What the stream raised, after the chunks before it.
-        """
+        """Return the next chunk, or `END` when the stream has ended or broken off: see `raise_if_broken`."""
         if self._queue.empty() and not self._task.done():
             waiting = asyncio.ensure_future(self._queue.get())
             try:
@@ -44,8 +40,21 @@ class StreamFeed:
                 waiting.cancel()
         if not self._queue.empty():
             return self._queue.get_nowait()
-        self._task.result()  # raises what ended the stream
         return END
+
+    @property
+    def broken(self) -> bool:
+        """Whether the stream was ended by an error."""
+        return self._task.done() and not self._task.cancelled() and self._task.exception() is not None
+
+    def raise_if_broken(self) -> None:
+        """Raise what broke the stream off.
+
+        Raises:
+            Exception: Whatever the stream raised.
+        """
+        if self.broken:
+            self._task.result()
 
     async def aclose(self) -> None:
         """Stop reading and close the provider's stream."""
