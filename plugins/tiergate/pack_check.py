@@ -253,8 +253,6 @@ def _check_in_force(policy: Policy, policy_path: Path) -> list[Defect]:
         "intent_router.classifier.kind": policy.intent_router.classifier.kind == "vllm",
         "semantic_cache.max_error": policy.semantic_cache.max_error is not None,
         "confidence_gate.verifier": gate.verifier is not None,
-        "latency.p95_budget_ms": policy.latency.p95_budget_ms is not None,
-        "session.sticky": policy.session.sticky,
         "experiments": bool(policy.experiments),
         "decision_log.retention_days": "retention_days" in policy.decision_log.model_fields_set,
     }

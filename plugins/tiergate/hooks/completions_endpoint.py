@@ -43,7 +43,9 @@ class CompletionsFormat:
     def strip(self, response: Any) -> None:
         """Remove the log-probabilities of an answer or a chunk; see `AnswerFormat.strip`."""
         for choice in read_field(response, "choices") or ():
-            if read_field(choice, "logprobs") is not None:
+            if isinstance(choice, dict):
+                choice["logprobs"] = None
+            elif read_field(choice, "logprobs") is not None:
                 choice.logprobs = None
 
     def copy(self, chunk: Any) -> Any:

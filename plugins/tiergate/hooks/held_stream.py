@@ -7,17 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tiergate.decisions import GateDecision, GateOutcome
+from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.errors import EscalationError
 from tiergate.exchange import Answer, TokenLogprob
 from tiergate.hooks.answer_format import FORMATS, AnswerFormat
 from tiergate.hooks.in_flight import CancelledCall, InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.plan import may_escalate
 from tiergate.hooks.request_parser import adapt_params, copy_containers
 from tiergate.hooks.stream_feed import END, StreamFeed
 from tiergate.policy.confidence_gate import bypasses_gate
 from tiergate.policy.held_stream import Hold, decide_hold, decide_hold_end
-from tiergate.stages.confidence_gate import escalation_failed
+from tiergate.stages.confidence_gate import escalation_failed, escalation_skipped
 
 HOLDING = frozenset({"chat_completions", "messages"})
 """Endpoints whose streams can be held."""
@@ -139,6 +140,9 @@ async def _swap(
 ) -> Any:
     """Start the stronger tier's stream and return its first chunk; None when it gave none."""
     name, call_id, weak_tier = decision.escalate_to or "", str(uuid.uuid4()), entry.tier
+    if not may_escalate(pipeline, entry, name):
+        entry.gate = escalation_skipped(decision, Reason.LATENCY_BUDGET)
+        return None
     tier = pipeline.policy.tier(name)
     pipeline.registry.alias(call_id, entry, name)
 

@@ -69,6 +69,8 @@ class InFlight:
         answering: Call id of the stream that the client gets; None for the first call.
         awaited: Call ids whose cost is awaited; empty for the first call alone.
         logged: Call ids whose cost LiteLLM has told.
+        session: Hashed name of its session; None when it belongs to none.
+        side_calls: Call ids of verifiers: calls whose answer no client gets.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -98,6 +100,8 @@ class InFlight:
     answering: str | None = None
     awaited: frozenset[str] = frozenset()
     logged: set[str] = field(default_factory=set)
+    session: str | None = None
+    side_calls: set[str] = field(default_factory=set)
     parent: Any = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:

@@ -1,7 +1,7 @@
 """The stages in their order, and what the hooks need beside them."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tiergate.exchange import Endpoint
@@ -12,7 +12,9 @@ from tiergate.settings import Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
+from tiergate.stages.latency_watch import LatencyWatch
 from tiergate.stages.semantic_cache import SemanticCache
+from tiergate.stages.session_tiers import SessionTiers
 
 
 class ModelCatalogue(Protocol):
@@ -65,6 +67,13 @@ class Pipeline:
     clock: Clock
     cache_group: str | None
     spawn: Callable[[Coroutine[Any, Any, Any]], None]
+    latency: LatencyWatch = field(default_factory=LatencyWatch)
+    sessions: SessionTiers = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the sessions that policy asks for."""
+        sessions = SessionTiers(ttl_s=self.policy.session.ttl_s, tiers=self.policy.tier_names)
+        object.__setattr__(self, "sessions", sessions)
 
     def model_group(self, tier: str | None, entry_model: str) -> str:
         """Return the model group that a request of a tier goes to; the entry model's own without a tier."""

@@ -4,16 +4,17 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from tiergate.decisions import GateDecision, GateOutcome
+from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer
 from tiergate.hooks.answer_format import FORMATS
 from tiergate.hooks.answer_parser import parse_call, parse_usage
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.plan import may_escalate
 from tiergate.hooks.request_parser import adapt_params, copy_containers
 from tiergate.policy.confidence_gate import ROUTER_PRIOR, decide_better
 from tiergate.policy.money import sum_cost
-from tiergate.stages.confidence_gate import Escalation, escalation_failed
+from tiergate.stages.confidence_gate import Escalation, escalation_failed, escalation_skipped
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.semantic_cache import Candidate
 from tiergate.telemetry.names import Stage
@@ -49,6 +50,9 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
     kept, tier, escalations, reader = response, entry.tier, 0, FORMATS[entry.request.endpoint]
     first = best = last = _judge(pipeline, entry, reader.parse(response), tier, escalations)
     while last.outcome is GateOutcome.ESCALATED and last.escalate_to is not None:
+        if not may_escalate(pipeline, entry, last.escalate_to):
+            first = escalation_skipped(first, Reason.LATENCY_BUDGET) if escalations == 0 else first
+            break
         tier, escalations = last.escalate_to, escalations + 1
         asked = await _ask(pipeline, entry, last, tier)
         if asked.response is None:

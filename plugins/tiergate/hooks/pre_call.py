@@ -11,6 +11,7 @@ from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Request
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.plan import plan_start
 from tiergate.hooks.record_builder import finish_record
 from tiergate.hooks.request_parser import (
     ENDPOINTS,
@@ -99,6 +100,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         entry.route = pipeline.intent_router.skipped_for_hit()
     else:
         entry.route = await pipeline.intent_router.route(request, entry.vector)
+        entry.route = plan_start(pipeline, entry, data)
         entry.add_stage(Stage.INTENT_ROUTER, looked_up, clock.monotonic())
     return entry
 

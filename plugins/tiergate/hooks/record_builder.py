@@ -20,6 +20,7 @@ def begin_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
 def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
     """Write the final record and return the headers."""
     record = build_record(pipeline, entry)
+    _learn(pipeline, entry)
     pipeline.decision_record.finish(record, parent=entry.parent)
     return build_headers(record, streaming=False)
 
@@ -35,6 +36,7 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         call_id=entry.request.call_id,
         tenant=entry.request.tenant,
         entry_model=entry.request.entry_model,
+        session=entry.session,
         strategy=_strategy(pipeline, entry),
         cache=entry.cache,
         route=entry.route,
@@ -53,6 +55,17 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         embedding=entry.vector.known,
         prompt=entry.request.prompt if policy.decision_log.store_prompts else None,
     )
+
+
+def _learn(pipeline: Pipeline, entry: InFlight) -> None:
+    """Remember how long the tiers took, what the gate made of the first answer, and where the session stands."""
+    now = pipeline.clock.monotonic()
+    for call in entry.calls:
+        pipeline.latency.add_call(call, now)
+    if entry.route.tier is not None and entry.gate is not None:
+        pipeline.latency.add_outcome(entry.route.tier, entry.gate)
+    if entry.session is not None and entry.tier is not None and entry.status is DecisionStatus.OK:
+        pipeline.sessions.note(entry.session, entry.tier, now)
 
 
 def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"] | None:

@@ -45,6 +45,8 @@ async def watch_stream(
         async with aclosing(source) as passing:
             async for chunk in passing:
                 passed += 1
+                if passed == 1:
+                    _note_first(pipeline, entry)
                 with suppressed("stream"):
                     chunks.append(reader.copy(chunk))
                     if not entry.request.logprobs_asked:
@@ -66,6 +68,14 @@ async def watch_stream(
 async def _pass_on(stream: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     async for chunk in stream:
         yield chunk
+
+
+def _note_first(pipeline: Pipeline, entry: InFlight) -> None:
+    """Count the time to the first token of the stream that the client gets."""
+    started = entry.attempts.get(entry.answering or entry.request.call_id)
+    if started is not None and entry.tier is not None and entry.served is None:
+        now = pipeline.clock.monotonic()
+        pipeline.latency.add_first_token(entry.tier, 1000 * (now - started), now)
 
 
 def _note_failure(pipeline: Pipeline, entry: InFlight, exc: Exception) -> None:
