@@ -8,7 +8,6 @@ import anthropic
 import httpx
 import openai
 import pytest
-
 from tests.proxy.conftest import Gateway, running_gateway
 
 pytestmark = pytest.mark.proxy

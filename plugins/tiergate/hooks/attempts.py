@@ -23,6 +23,8 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any], call_type: Any = 
         return None
     entry.attempts[call_id] = pipeline.clock.monotonic()
     entry.hosts[call_id] = kwargs.get("litellm_logging_obj")
+    if call_id in entry.side_calls:
+        return None
     wanted = entry.served is None and entry.tier is not None and pipeline.policy.confidence_gate.enabled
     if not wanted or entry.request.logprobs_asked or entry.request.has_tools:
         return None
@@ -44,7 +46,7 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
     started = entry.attempts.get(call_id, entry.started)
     metadata = request_data.get(METADATA_KEYS[entry.request.endpoint])
     group = metadata.get("model_group") if isinstance(metadata, Mapping) else None
-    tier = entry.call_tiers.get(call_id, entry.tier)
+    tier = None if call_id in entry.side_calls else entry.call_tiers.get(call_id, entry.tier)
     entry.calls.append(
         Call(
             tier=tier,

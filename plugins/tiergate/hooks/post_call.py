@@ -12,6 +12,7 @@ from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan import may_escalate
 from tiergate.hooks.request_parser import adapt_params, copy_containers
+from tiergate.hooks.verification import verify_answer
 from tiergate.policy.confidence_gate import ROUTER_PRIOR, decide_better
 from tiergate.policy.money import sum_cost
 from tiergate.stages.confidence_gate import Escalation, escalation_failed, escalation_skipped
@@ -48,7 +49,7 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
         return None
     started = pipeline.clock.monotonic()
     kept, tier, escalations, reader = response, entry.tier, 0, FORMATS[entry.request.endpoint]
-    first = best = last = _judge(pipeline, entry, reader.parse(response), tier, escalations)
+    first = best = last = await _judge(pipeline, entry, reader.parse(response), tier, escalations)
     while last.outcome is GateOutcome.ESCALATED and last.escalate_to is not None:
         if not may_escalate(pipeline, entry, last.escalate_to):
             first = escalation_skipped(first, Reason.LATENCY_BUDGET) if escalations == 0 else first
@@ -58,7 +59,7 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
         if asked.response is None:
             first = escalation_failed(first, asked.error) if escalations == 1 else replace(first, error=asked.error)
             break
-        last = _judge(pipeline, entry, reader.parse(asked.response), tier, escalations)
+        last = await _judge(pipeline, entry, reader.parse(asked.response), tier, escalations)
         if decide_better(best, last):
             kept, best, entry.tier, entry.usage = asked.response, last, tier, parse_usage(asked.response)
     signals = dict(first.signals)
@@ -69,8 +70,9 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
     return None if kept is response else kept
 
 
-def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str, escalations: int) -> GateDecision:
-    return pipeline.confidence_gate.judge(entry.request, answer, entry.route, tier=tier, escalations=escalations)
+async def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str, escalations: int) -> GateDecision:
+    gate = pipeline.confidence_gate.judge(entry.request, answer, entry.route, tier=tier, escalations=escalations)
+    return await verify_answer(pipeline, entry, gate, answer, tier=tier, escalations=escalations)
 
 
 async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name: str) -> Escalation:

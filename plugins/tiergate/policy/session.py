@@ -13,7 +13,7 @@ from tiergate.settings import Policy
 MIN_REPEATS: Final = 2
 """The same failing tool call this often in a row is a loop."""
 _FAILURE = re.compile(
-    r"\A\W*(?:\w+(?:error|exception)\b|error\b|exception\b|traceback\b|failed\b|failure\b|invalid\b|fatal\b|not found\b"
+    r"\A\s*(?:\w+(?:error|exception)\b|error\b|exception\b|traceback\b|failed\b|failure\b|invalid\b|fatal\b|not found\b"
     r"|permission denied|command not found)"
     r"|\bexit (?:code|status) [1-9]|\"(?:error|is_error)\"\s*:\s*(?:true|\"|\{)",
     re.IGNORECASE,

@@ -59,7 +59,13 @@ def log_call(bench: Bench, data: dict[str, Any], call_id: str, cost_usd: float) 
 async def begin(bench: Bench, upstream: Upstream) -> tuple[dict[str, Any], Any]:
     data = request_data(stream=True)
     await before_call(bench.pipeline, KEY, data, "acompletion")
-    return data, watch_stream(bench.pipeline, data, upstream.__aiter__() if upstream is None else upstream)
+    return data, watch_stream(bench.pipeline, data, upstream)
+
+
+async def take_all(stream: Any, got: list[Any]) -> None:
+    """Keep what came before an error."""
+    async for chunk in stream:
+        got.append(chunk)  # noqa: PERF401
 
 
 async def strong_stream(bench: Bench, upstream: Upstream) -> None:
@@ -160,8 +166,7 @@ async def test_a_stream_that_breaks_while_held_breaks_as_it_would_have() -> None
     _, stream = await begin(bench, Upstream(chunks))
     got: list[Any] = []
     with pytest.raises(ConnectionError):
-        async for chunk in stream:
-            got.append(chunk)  # noqa: PERF401  what came before the error counts
+        await take_all(stream, got)
     await bench.settle()
     assert text_of(got) == "Half an"
     assert bench.row["status"] == "failed"
@@ -174,8 +179,7 @@ async def test_a_strong_stream_that_breaks_is_not_replaced_again() -> None:
     _, stream = await begin(bench, Upstream(chunks_of(LONG, logprob=UNSURE)))
     got: list[Any] = []
     with pytest.raises(ConnectionError):
-        async for chunk in stream:
-            got.append(chunk)  # noqa: PERF401  what came before the error counts
+        await take_all(stream, got)
     assert text_of(got) == "Strong and"
 
 
@@ -186,8 +190,9 @@ async def test_a_client_that_leaves_while_it_waits_cancels_both_calls() -> None:
     await strong_stream(bench, strong)
     _, stream = await begin(bench, cheap)
     waiting = asyncio.ensure_future(anext(stream))
-    while not bench.models.asked:
-        await asyncio.sleep(0.01)
+    asked = asyncio.Event()
+    bench.models.during = lambda _call_id: asked.set()
+    await asked.wait()
     await asyncio.sleep(0.01)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
-
 from tests.unit.hooks.conftest import policy_of
+
 from tiergate.decisions import Reason, RouteDecision, RouteOutcome
 from tiergate.policy.session import (
     canonical_arguments,
