@@ -9,9 +9,9 @@ from typing import Any
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.errors import EscalationError
-from tiergate.exchange import Answer, TokenLogprob
+from tiergate.exchange import Answer, Call, TokenLogprob
 from tiergate.hooks.answer_format import FORMATS, AnswerFormat
-from tiergate.hooks.in_flight import CancelledCall, InFlight
+from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan import may_escalate
 from tiergate.hooks.request_parser import adapt_params, copy_containers
@@ -22,6 +22,8 @@ from tiergate.stages.confidence_gate import escalation_failed, escalation_skippe
 
 HOLDING = frozenset({"chat_completions", "messages"})
 """Endpoints whose streams can be held."""
+CANCELLED = "cancelled"
+"""Status of a call whose stream was given up for a stronger tier's."""
 RELEASE_S = 0.15
 """Held chunks leave within this time, evenly, and not all at once."""
 MAX_PAUSE_S = 0.008
@@ -173,11 +175,13 @@ async def _swap(
     await feeds[0].aclose()
     if not held.ended:
         started = entry.attempts.get(entry.request.call_id, entry.started)
-        entry.cancelled = CancelledCall(
+        entry.cancelled = Call(
             tier=weak_tier,
+            model_group=pipeline.model_group(weak_tier, entry.request.entry_model),
             completion_tokens=max(len(held.logprobs), len(held.chunks)),
-            started=started,
-            ended=pipeline.clock.monotonic(),
+            start_ms=entry.since_start_ms(started),
+            ms=1000 * (pipeline.clock.monotonic() - started),
+            status=CANCELLED,
         )
     entry.gate, entry.tier, entry.answering = decision, name, call_id
     entry.await_log_of(call_id, also_first=held.ended)

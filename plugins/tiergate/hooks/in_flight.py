@@ -21,23 +21,6 @@ NOT_ROUTED = RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.STAGE_FAI
 """What stands in the record of a request that no stage got to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelledCall:
-    """A streamed call that was cancelled for a stronger tier's: LiteLLM logs no cost for it.
-
-    Attributes:
-        tier: Tier that was asked.
-        completion_tokens: Tokens that had come.
-        started: When the call began, on the monotonic clock.
-        ended: When it was cancelled.
-    """
-
-    tier: str | None
-    completion_tokens: int
-    started: float
-    ended: float
-
-
 @dataclass(slots=True, kw_only=True)
 class InFlight:
     """One request on its way. The only mutable state of the pipeline.
@@ -65,7 +48,7 @@ class InFlight:
         stage_start_ms: When each stage began, after the request's arrival.
         status: How the request ended.
         call_logged: Set when LiteLLM has told the cost of the streamed calls.
-        cancelled: The first call's stream, when it was given up for a stronger tier's.
+        cancelled: The first call, when its stream was given up for a stronger tier's; without its cost.
         answering: Call id of the stream that the client gets; None for the first call.
         awaited: Call ids whose cost is awaited; empty for the first call alone.
         logged: Call ids whose cost LiteLLM has told.
@@ -96,7 +79,7 @@ class InFlight:
     stage_start_ms: dict[Stage, float] = field(default_factory=dict)
     status: DecisionStatus = DecisionStatus.OK
     call_logged: asyncio.Event = field(default_factory=asyncio.Event)
-    cancelled: CancelledCall | None = None
+    cancelled: Call | None = None
     answering: str | None = None
     awaited: frozenset[str] = frozenset()
     logged: set[str] = field(default_factory=set)
@@ -110,14 +93,14 @@ class InFlight:
         self.stage_ms[stage] = 1000 * (ended - began)
 
     def note_logged(self, call_id: str) -> None:
-        """Note that LiteLLM has told the cost of a streamed call."""
+        """Note that LiteLLM has told a streamed call's cost."""
         self.logged.add(call_id)
         if self.awaited <= self.logged:
             self.call_logged.set()
 
     def await_log_of(self, call_id: str, *, also_first: bool) -> None:
         """Wait for the cost of an escalation's stream, and for the first call's if it came to its end."""
-        self.awaited = frozenset({call_id, *((self.request.call_id,) if also_first else ())})
+        self.awaited = frozenset({call_id, self.request.call_id} if also_first else {call_id})
         if not self.awaited <= self.logged:
             self.call_logged.clear()
 
@@ -153,17 +136,14 @@ class InFlightRegistry:
     def find(self, data: Mapping[str, Any]) -> InFlight | None:
         """Return the entry of a request by the data that LiteLLM hands to its hooks, or None.
 
-        On its failure and logging paths LiteLLM leaves its logging object out; there the authenticated
-        key has to be the same.
+        On its failure and logging paths LiteLLM leaves its logging object out; there the key has to be the same.
         """
         call_id, host = data.get("litellm_call_id"), data.get("litellm_logging_obj")
         if host is not None:
             return self.get(call_id, host)
         entry = self._of(call_id)
-        if entry is None:
-            return None
-        key = METADATA_KEYS[entry.request.endpoint]
-        return entry if caller_of(data, key) == caller_of({key: entry.metadata}, key) else None
+        key = METADATA_KEYS[entry.request.endpoint] if entry is not None else ""
+        return entry if entry is not None and caller_of(data, key) == caller_of({key: entry.metadata}, key) else None
 
     def get(self, call_id: Any, host: Any) -> InFlight | None:
         """Return the entry of a call id that belongs to this logging object, or None.
@@ -210,9 +190,7 @@ class InFlightRegistry:
 def caller_of(data: Mapping[str, Any], key: str = "metadata") -> Any:
     """Return the hash of the key that LiteLLM authenticated, from the metadata of a request or of a logged call.
 
-    Args:
-        data: LiteLLM's data of the request or of the call.
-        key: Where LiteLLM keeps its metadata on this endpoint; the other place is the client's.
+    `key` says where LiteLLM keeps its metadata on this endpoint; the other place is the client's.
     """
     metadata = data.get(key) or (data.get("litellm_params") or {}).get(key)
     if not isinstance(metadata, Mapping):

@@ -18,8 +18,6 @@ from tiergate.policy.money import Usage, estimate_baseline
 from tiergate.stages.failopen import suppressed
 from tiergate.telemetry.record import DecisionStatus
 
-CANCELLED = "cancelled"
-"""Status of a call whose stream was given up for a stronger tier's."""
 LOG_WAIT_S = 3.0
 """How long the record of a stream that has ended waits for LiteLLM's log event with the cost."""
 
@@ -146,19 +144,7 @@ def _note_cancelled(pipeline: Pipeline, entry: InFlight) -> None:
     given_up = entry.cancelled
     if given_up is None or entry.request.call_id in entry.logged:
         return
-    group = pipeline.model_group(given_up.tier, entry.request.entry_model)
     prompt_tokens = entry.usage.prompt_tokens if entry.usage is not None else 0
     used = Usage(prompt_tokens=prompt_tokens, completion_tokens=given_up.completion_tokens)
-    entry.calls.insert(
-        0,
-        Call(
-            tier=given_up.tier,
-            model_group=group,
-            prompt_tokens=used.prompt_tokens,
-            completion_tokens=used.completion_tokens,
-            cost_usd=estimate_baseline(used, pipeline.catalogue.price(group)) or 0.0,
-            start_ms=entry.since_start_ms(given_up.started),
-            ms=1000 * (given_up.ended - given_up.started),
-            status=CANCELLED,
-        ),
-    )
+    cost_usd = estimate_baseline(used, pipeline.catalogue.price(given_up.model_group)) or 0.0
+    entry.calls.insert(0, replace(given_up, prompt_tokens=prompt_tokens, cost_usd=cost_usd))
