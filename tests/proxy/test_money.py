@@ -13,6 +13,8 @@ from tests.proxy.conftest import Gateway, running_gateway
 pytestmark = [pytest.mark.proxy, pytest.mark.slow]
 REQUESTS = 1000
 KEYS = ("sk-ann-red", "sk-ben-red", "sk-cat-blue", "sk-dan-blue")
+FALLBACKS = 10
+"""The first requests find their first provider down."""
 NO_WAIT = {"kind": "constant", "ms": 0}
 QUESTIONS = (
     "What is the capital of {}?",
@@ -34,6 +36,8 @@ def build_request(rng: random.Random, number: int) -> tuple[str, dict[str, Any]]
         "/v1/completions": {"prompt": prompt, "max_tokens": 200},
     }
     path = rng.choices(list(bodies), weights=(6, 2, 1, 1))[0]
+    if number < FALLBACKS:
+        path, stream = "/v1/chat/completions", False
     return path, {"model": "auto", "stream": stream, **bodies[path]}
 
 
@@ -65,9 +69,12 @@ def test_spend_agrees_by_key_team_and_model(tmp_path_factory: pytest.TempPathFac
     with running_gateway(folder, policy=without_budget) as gateway:
         for provider in (gateway.first, gateway.second):
             provider.order("latency", model="*", first_byte=NO_WAIT, per_token=NO_WAIT)
-        gateway.first.order("fault", model="deepseek*", fault="status_503", times=20)
+        gateway.first.order("fault", model="deepseek*", fault="status_503")
+        sent = [send(gateway, number) for number in range(FALLBACKS)]
+        gateway.first.order("reset")
+        gateway.first.order("latency", model="*", first_byte=NO_WAIT, per_token=NO_WAIT)
         with ThreadPoolExecutor(8) as pool:
-            sent = list(pool.map(lambda number: send(gateway, number), range(REQUESTS)))
+            sent += pool.map(lambda number: send(gateway, number), range(FALLBACKS, REQUESTS))
         rows = [(key, gateway.final_record(decision_id)) for key, decision_id in sent if decision_id]
         payloads = wait_for_payloads(gateway, sum(count_calls(row) for _, row in rows))
     ours: dict[Place, float] = defaultdict(float)

@@ -5,7 +5,12 @@ from litellm import TextCompletionResponse
 from tiergate.hooks.completions_endpoint import CompletionsFormat, read_text_logprobs
 
 READER = CompletionsFormat()
-SCORES = {"text_offset": [0, 2], "tokens": ["He", "llo"], "token_logprobs": [-0.1, -0.2], "top_logprobs": [{"He": -0.1, "Hi": -3.0}, {}]}
+SCORES = {
+    "text_offset": [0, 2],
+    "tokens": ["He", "llo"],
+    "token_logprobs": [-0.1, -0.2],
+    "top_logprobs": [{"He": -0.1, "Hi": -3.0}, {}],
+}
 
 
 def completion(text: str | None, finish: str | None = None, **fields: Any) -> TextCompletionResponse:
