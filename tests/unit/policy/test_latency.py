@@ -45,7 +45,9 @@ def test_a_cascade_is_predicted_as_its_mixture_is(share: float) -> None:
     cheap, strong = rng.lognormal(5, 0.4, 4000), rng.lognormal(6, 0.5, 4000)
     predicted = predict_cascade(latency_of(list(cheap), share), latency_of(list(strong)))
     totals = cheap + np.where(rng.random(4000) < share, strong, 0.0)
-    assert predicted == pytest.approx(float(np.quantile(totals, 0.95)), rel=0.2)
+    assert predicted is not None
+    assert float(np.mean(totals <= 1.06 * predicted)) >= 0.94
+    assert float(np.mean(totals <= predicted / 1.06)) <= 0.96
 
 
 @pytest.mark.parametrize(
