@@ -137,7 +137,7 @@ def test_the_client_gets_the_best_answer_or_litellms_error(faulty_gateway: Gatew
     gateway.first.order("reset")
     gateway.second.order("reset")
     for provider, model in case.places:
-        getattr(gateway, provider).order("fault", model=model, fault=case.fault, **dict(case.fields))
+        getattr(gateway, provider).order("fault", model=model, fault=case.fault, times=10, **dict(case.fields))
     body, headers = gateway.ask(case.prompt.format(case.name))
     assert body["status"] == case.status, str(body)[:500]
     record = gateway.record(headers["decision-id"])

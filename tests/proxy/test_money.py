@@ -69,7 +69,7 @@ def test_spend_agrees_by_key_team_and_model(tmp_path_factory: pytest.TempPathFac
     with running_gateway(folder, policy=without_budget) as gateway:
         for provider in (gateway.first, gateway.second):
             provider.order("latency", model="*", first_byte=NO_WAIT, per_token=NO_WAIT)
-        gateway.first.order("fault", model="deepseek*", fault="status_503")
+        gateway.first.order("fault", model="deepseek*", fault="status_503", times=FALLBACKS)
         sent = [send(gateway, number) for number in range(FALLBACKS)]
         gateway.first.order("reset")
         gateway.first.order("latency", model="*", first_byte=NO_WAIT, per_token=NO_WAIT)
