@@ -63,7 +63,7 @@ def without_budget(policy: dict[str, Any]) -> None:
     policy["intent_router"]["min_quality"] = 0.5
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_spend_agrees_by_key_team_and_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder: Path = tmp_path_factory.mktemp("money")
     with running_gateway(folder, policy=without_budget) as gateway:
