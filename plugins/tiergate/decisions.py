@@ -99,6 +99,14 @@ class Reason(StrEnum):
     MAX_ESCALATIONS = "max_escalations"
     ESCALATION_FAILED = "escalation_failed"
     STREAM_BEGUN = "stream_begun"
+    # latency budget and sessions
+    LATENCY_BUDGET = "latency_budget"
+    SESSION_STICKY = "session_sticky"
+    FAILING_TOOL_LOOP = "failing_tool_loop"
+    # verifiers
+    VERIFIER_KEPT = "verifier_kept"
+    VERIFIER_REJECTED = "verifier_rejected"
+    VERIFIER_FAILED = "verifier_failed"
     CALL_FAILED = "call_failed"
 
 

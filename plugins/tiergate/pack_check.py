@@ -251,14 +251,9 @@ def _check_twins(policy: Policy, policy_path: Path) -> list[Defect]:
 
 def _check_in_force(policy: Policy, policy_path: Path) -> list[Defect]:
     """Find keys that the schema knows and this version does not act on: silence would be a lie."""
-    gate = policy.confidence_gate
     idle = {
         "intent_router.classifier.kind": policy.intent_router.classifier.kind == "vllm",
         "semantic_cache.max_error": policy.semantic_cache.max_error is not None,
-        "confidence_gate.verifier": gate.verifier is not None,
-        "confidence_gate.stream.mode": gate.stream.mode == "hold",
-        "latency.p95_budget_ms": policy.latency.p95_budget_ms is not None,
-        "session.sticky": policy.session.sticky,
         "decision_log.retention_days": "retention_days" in policy.decision_log.model_fields_set,
     }
     problem, fix = "is accepted and not yet acted on by this version", "remove it, or keep it for a later version"

@@ -159,9 +159,16 @@ class Domain(Section):
 class Verifier(Section):
     """Who is asked about answers in the middle band."""
 
-    kind: Literal["judge"]
-    model_group: str
+    kind: Literal["judge", "self_consistency"]
+    model_group: str | None = None
     budget_ms: Milliseconds = 800
+    samples: int = Field(default=2, ge=1, le=10)
+
+    @model_validator(mode="after")
+    def _judge_named(self) -> Self:
+        if self.kind == "judge" and not self.model_group:
+            raise ValueError("kind judge needs `model_group`, the model that judges; name one of config.yaml")
+        return self
 
 
 class StreamGate(Section):
@@ -367,7 +374,7 @@ def find_missing_groups(
             fix = f"add `model_name: {tier.model_group}` to model_list, or {known}"
             missing.append(PolicyError(policy_path, f"tiers[{place}].model_group", problem, fix))
     verifier = policy.confidence_gate.verifier
-    if verifier is not None and verifier.model_group not in model_groups:
+    if verifier is not None and verifier.model_group is not None and verifier.model_group not in model_groups:
         problem = f"the model group {verifier.model_group!r} is not in {config_path}"
         missing.append(PolicyError(policy_path, "confidence_gate.verifier.model_group", problem, known))
     judge = policy.quality_judge

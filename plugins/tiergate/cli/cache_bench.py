@@ -12,7 +12,7 @@ from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.cache_parts import WallClock, build_store
 from tiergate.errors import StoreError
-from tiergate.hooks.conversation import parse_conversation
+from tiergate.hooks.earlier_turns import parse_conversation
 from tiergate.hooks.request_parser import parse_request
 from tiergate.hooks.tenant import hash_identity
 from tiergate.policy.cache_key import CacheKey, answer_version, build_cache_key

@@ -16,7 +16,7 @@ from tiergate.cli.cache_bench import build_embedder
 from tiergate.decisions import CacheOutcome, GateDecision, GateOutcome, Reason
 from tiergate.errors import StoreError
 from tiergate.exchange import Answer, Request
-from tiergate.hooks.conversation import parse_conversation
+from tiergate.hooks.earlier_turns import parse_conversation
 from tiergate.hooks.request_parser import parse_request
 from tiergate.hooks.tenant import hash_identity
 from tiergate.ports import Embedder

@@ -35,7 +35,7 @@ class TiergateCallback(CustomLogger):
     @override
     async def async_pre_call_deployment_hook(self, kwargs: Any, call_type: Any) -> Any:
         with suppressed("attempts"):
-            return before_attempt(self._pipeline(), kwargs)
+            return before_attempt(self._pipeline(), kwargs, call_type)
         return None
 
     @override

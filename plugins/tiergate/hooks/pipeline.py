@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from tiergate.exchange import Endpoint
 from tiergate.hooks.in_flight import InFlight, InFlightRegistry
 from tiergate.policy.experiment import apply_overrides
 from tiergate.policy.money import Price
@@ -12,7 +13,9 @@ from tiergate.settings import Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
+from tiergate.stages.latency_watch import LatencyWatch
 from tiergate.stages.semantic_cache import SemanticCache
+from tiergate.stages.session_tiers import SessionTiers
 
 _DAY_S = 86_400.0
 
@@ -39,8 +42,11 @@ class ModelRouter(Protocol):
         model_group: str,
         call_id: str,
         params: Mapping[str, Any],
+        *,
+        endpoint: Endpoint = "chat_completions",
+        stream: bool = False,
     ) -> Any:
-        """Send a request to a model group and return LiteLLM's response.
+        """Send a request to a model group and return LiteLLM's response, or its stream.
 
         Raises:
             EscalationError: The model group gave no answer.
@@ -86,6 +92,13 @@ class Pipeline:
     judge_spend: DailySpend = field(default_factory=DailySpend)
     arms: Mapping[tuple[str, str], "Pipeline"] = field(default_factory=dict)
     stopped_arms: Collection[tuple[str, str]] = ()
+    latency: LatencyWatch = field(default_factory=LatencyWatch)
+    sessions: SessionTiers = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the sessions that policy asks for."""
+        sessions = SessionTiers(ttl_s=self.policy.session.ttl_s, tiers=self.policy.tier_names)
+        object.__setattr__(self, "sessions", sessions)
 
     def of(self, entry: InFlight) -> "Pipeline":
         """Return the stages with the policy of the arm that a request belongs to."""

@@ -23,6 +23,7 @@ def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
     """Write the final record and return the headers."""
     pipeline.semantic_cache.release(entry.ticket)
     record = build_record(pipeline, entry)
+    _learn(pipeline, entry)
     pipeline.decision_record.finish(record, parent=entry.parent)
     judge_later(pipeline, entry, record)
     return build_headers(record, streaming=False)
@@ -41,6 +42,7 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         trace_id=find_trace_id(entry.parent),
         tenant=entry.request.tenant,
         entry_model=entry.request.entry_model,
+        session=entry.session,
         strategy=_strategy(pipeline, entry),
         mode=policy.mode,
         experiment=entry.assignment.experiment if entry.assignment else None,
@@ -69,6 +71,17 @@ def _overhead_ms(entry: InFlight) -> float:
     """Return the time of the stages before the call; waiting for the same question of another is no overhead."""
     spent = sum(entry.stage_ms.get(stage, 0.0) for stage in (Stage.SEMANTIC_CACHE, Stage.INTENT_ROUTER))
     return max(0.0, spent - (entry.cache.waited_ms or 0.0))
+
+
+def _learn(pipeline: Pipeline, entry: InFlight) -> None:
+    """Remember how long the tiers took, what the gate made of the first answer, and where the session stands."""
+    now = pipeline.clock.monotonic()
+    for call in entry.calls:
+        pipeline.latency.add_call(call, now)
+    if entry.route.tier is not None and entry.gate is not None:
+        pipeline.latency.add_outcome(entry.route.tier, entry.gate)
+    if entry.session is not None and entry.tier is not None and entry.status is DecisionStatus.OK:
+        pipeline.sessions.note(entry.session, entry.tier, now)
 
 
 def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"] | None:

@@ -51,7 +51,8 @@ async def remember(bench: Bench, data: dict[str, Any], identity: Any = KEY) -> S
     ("changes", "call_type"),
     [
         ({}, "aembedding"),
-        ({}, "anthropic_messages"),
+        ({}, "aimage_generation"),
+        ({"background": True}, "aresponses"),
         ({"model": "gpt-4o"}, "acompletion"),
         ({"model": None}, "acompletion"),
         ({"model": ["auto"]}, "acompletion"),

@@ -12,7 +12,7 @@ import pytest
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
 from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer
-from tiergate.hooks.conversation import parse_conversation
+from tiergate.hooks.earlier_turns import parse_conversation
 from tiergate.hooks.request_parser import parse_request
 from tiergate.hooks.tenant import identify_caller, identify_tenant
 from tiergate.settings import Policy
