@@ -6,7 +6,9 @@ PORT ?= 0
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-proxy test-classifier test-slow lint typecheck docs bench classifier encoder helm-sync helm-check
+# Every target is a command; the files that targets make are the stamps in the venv.
+MAKEFLAGS += --no-builtin-rules
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -38,6 +40,10 @@ $(VENV)/.encoder: requirements/encoder.txt $(VENV)/.run
 encoder: $(VENV)/.encoder ## Rebuild the default sentence encoder from its fp32 weights
 	$(BIN)/python -m tiergate_classifier.encoder --out plugins/tiergate/models/encoder
 
+SHARED ?= ../shared/data
+pairs: $(VENV)/.train ## Train the default pair model of the semantic cache from SHARED
+	$(BIN)/python -m tiergate_classifier.pair_train --shared $(SHARED) --out plugins/tiergate/models/pairs
+
 run: $(VENV)/.run ## Start stand-ins and a real proxy, send the quickstart's requests, serve (ONCE=1 stops after them)
 	@$(BIN)/python -m tiergate.demo.quickstart $(if $(ONCE),--once) --port $(PORT)
 
@@ -47,6 +53,18 @@ helm-sync: $(VENV)/.dev ## Write the chart's generated files: config copy, value
 helm-check: $(VENV)/.dev ## Helm chart: generated files fresh, lint, render, refusals, schemas, manifests for three Kubernetes versions
 	$(BIN)/python -m helm.chartgen --check
 	$(BIN)/pytest tests/helm
+
+# A back end for traces, in a venv of its own: its versions are not ours.
+.venv-phoenix/.phoenix: requirements/phoenix.txt
+	@test -x .venv-phoenix/bin/python || $(PYTHON) -m venv .venv-phoenix
+	.venv-phoenix/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/phoenix.txt
+	@touch $@
+
+dashboard-assets: ## Copy the dashboard's charting library, locked by version and hash, into the package
+	cd dashboard_assets && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cp dashboard_assets/node_modules/uplot/dist/uPlot.iife.min.js plugins/tiergate/http/assets/uplot.js
+	cp dashboard_assets/node_modules/uplot/dist/uPlot.min.css plugins/tiergate/http/assets/uplot.css
+	cp dashboard_assets/node_modules/uplot/LICENSE plugins/tiergate/http/assets/uplot-licence.txt
 
 lint: $(VENV)/.dev ## ruff and import-linter
 	$(BIN)/ruff format --check
@@ -59,9 +77,12 @@ typecheck: $(VENV)/.dev ## mypy --strict
 docs: $(VENV)/.dev ## Write the generated reference pages and the schema of policy.yaml
 	$(BIN)/python docs/generate.py
 
+docs-site: $(VENV)/.dev ## Build the documentation site into site/, strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # One run, so that there is one closing line; then the gate on the two packages that must be covered whole.
 test: $(VENV)/.dev lint typecheck ## lint, typecheck and every test under a minute, with the coverage gate
-	$(BIN)/pytest -m "not slow" --cov=tiergate --cov-report=
+	$(BIN)/pytest -m "not slow" --ignore=tests/classifier --cov=tiergate --cov-report=
 	$(BIN)/coverage report --include='*/tiergate/policy/*,*/tiergate/telemetry/*' --skip-covered --fail-under=100
 
 test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
@@ -73,10 +94,17 @@ test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-
 test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
 	$(BIN)/pytest -m slow
 
+ROUTER_TABLES ?= ../shared/data/router
+difficulty: $(VENV)/.train ## Relearn the difficulty score behind the default classifier from the shared tables
+	$(BIN)/python -m tiergate_classifier.difficulty --data $(ROUTER_TABLES)
+
 # The date of the workload, so that the same workload gives the same bytes.
 classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
 	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent
+
+release-check: $(VENV)/.dev ## Before a release: wheel and sdist, their contents, licences, SBOM, lock files
+	$(BIN)/python -m release.check
 
 # Each script prints its table and writes benchmarks/results/NAME.json.
 bench: $(VENV)/.dev ## Run the benchmarks, then gather their results into benchmarks/results/README.md

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from tiergate.adapters.qdrant_edge_link import encode
 from tiergate.adapters.qdrant_edge_process import _Server
-from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore, _scope_id
+from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
+from tiergate.adapters.stored_entry import scope_id
 from tiergate.ports import StoredAnswer
 
 RESULTS = Path(__file__).parent / "results" / "cache_store.json"
@@ -133,7 +134,7 @@ def measure_cpu(folder: Path, vectors: NDArray[np.float32], tenants: int) -> dic
     server = _Server(shard, DIMENSIONS, None, None)
     seconds = []
     for number in np.random.default_rng(5).integers(0, len(vectors), LOOK_UPS):
-        scope = _scope_id(f"tenant-{number % tenants}", "context")
+        scope = scope_id(f"tenant-{number % tenants}", "context")
         request = {"id": 1, "do": "nearest", "scope": scope, "now": 2.0, "limit": 1}
         raw = encode(request, vectors[number].tobytes())
         begin = time.process_time()

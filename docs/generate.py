@@ -10,11 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+import yaml
 
 from tiergate.cli.main import app
+from tiergate.cli.probe_file import ProbeFile, write_probe_schema
 from tiergate.decisions import CacheOutcome, GateOutcome, Reason, RouteOutcome
 from tiergate.settings import Policy, write_policy_schema
-from tiergate.telemetry.names import DESCRIPTIONS, GATE_PENDING, UNITS, Header, Metric
+from tiergate.telemetry.names import (
+    DESCRIPTIONS,
+    GATE_PENDING,
+    SEMCONV_VERSION,
+    UNITS,
+    Attribute,
+    Header,
+    Label,
+    Metric,
+    Span,
+)
 from tiergate.telemetry.record import build_record_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +53,11 @@ def pages() -> Mapping[Path, str]:
         reference / "headers.md": headers_page(),
         reference / "record.md": record_page(),
         reference / "cli.md": cli_page(),
+        reference / "probes.md": probes_page(),
+        reference / "telemetry.md": telemetry_page(),
+        ROOT / "docs" / "runbook.md": runbook_page(),
         ROOT / "litellm_config" / "policy.schema.json": write_policy_schema(),
+        ROOT / "litellm_config" / "probes.schema.json": write_probe_schema(),
     }
 
 
@@ -145,15 +161,80 @@ def record_page() -> str:
 
 def cli_page() -> str:
     """Return the page of the command line."""
-    group = typer.main.get_group(app)
     text = f"# Command line\n\n{NOTE}Exit codes: 0 ok, 1 the check failed, 2 usage or bad input.\n"
+    return text + "".join(_commands("tiergate", typer.main.get_group(app)))
+
+
+def _commands(prefix: str, group: Any) -> Iterator[str]:
+    """Yield a section for each command, those of a group under it behind the group's name."""
     for name, command in group.commands.items():
-        text += f"\n## tiergate {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
+        if hasattr(command, "commands"):
+            yield from _commands(f"{prefix} {name}", command)
+            continue
+        text = f"\n## {prefix} {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
         for item in command.params:
             is_option = item.param_type_name == "option"
             shown = " ".join(item.opts) if is_option else str(item.metavar or item.name).upper()
             text += f"| `{shown}` | {getattr(item, 'help', None) or ''} |\n"
+        yield text
+
+
+def probes_page() -> str:
+    """Return the page of probes.yaml."""
+    schema = ProbeFile.model_json_schema()
+    text = (
+        f"# probes.yaml\n\n{NOTE}Requests and the decisions expected of them, for `tiergate probe DIR --base-url URL`. "
+    )
+    text += "Unknown keys are errors. A value under `expect` may be a list: each of its members is allowed. "
+    text += "A probe with `fault` or `stand_in: true` is sent to stand-in providers only.\n\n"
+    text += "| Key | Type | Default |\n|---|---|---|\n"
+    return text + "".join(f"| `{key}` | {kind} | {default} |\n" for key, kind, default in _keys(schema, schema, ""))
+
+
+def telemetry_page() -> str:
+    """Return the page of spans, attributes, metrics and labels."""
+    text = f"# Spans and metrics\n\n{NOTE}GenAI names are those of the OpenTelemetry conventions {SEMCONV_VERSION}. "
+    text += "Prompt and answer text is never an attribute. Prometheus writes dots as underscores and adds the unit.\n"
+    text += "\n## Spans\n\n" + "".join(f"- `{name}`\n" for name in Span)
+    text += "\n## Attributes\n\n" + "".join(f"- `{name}`\n" for name in Attribute)
+    text += "\n## Metrics\n\n| Metric | Unit | Meaning |\n|---|---|---|\n"
+    text += "".join(f"| `{name.value}` | {UNITS[name]} | {DESCRIPTIONS[name]} |\n" for name in Metric)
+    return text + "\n## Labels\n\n" + "".join(f"- `{name}`\n" for name in Label)
+
+
+ALERT_FILES = ("helm/tiergate/files/alerts.yaml", "litellm_config/observability/alerts/rules.yaml")
+
+
+def runbook_page() -> str:
+    """Return the runbook: each alert that ships, and what docs/runbook_steps.yaml says to do about it."""
+    steps = yaml.safe_load((ROOT / "docs" / "runbook_steps.yaml").read_text(encoding="utf-8"))
+    text = f"# Runbook\n\n{NOTE}One section for each alert that ships. The steps are in docs/runbook_steps.yaml.\n"
+    for alert, rules in _alerts().items():
+        step = steps.get(alert)
+        if step is None:
+            raise SystemExit(f"docs/runbook_steps.yaml has no steps for {alert}: add look, act and over")
+        text += f"\n## {alert}\n"
+        for file, rule in rules:
+            about = rule["annotations"].get("description") or rule["annotations"].get("summary", "")
+            text += f"\n{about}\n\n" if "{{" not in about else "\n"
+            wait = rule.get("for", "one evaluation")
+            text += f"Severity {rule['labels']['severity']}; fires after {wait} (`{file}`):\n\n"
+            text += "".join(f"    {line}\n" for line in rule["expr"].strip().splitlines())
+        text += "\nLook:\n\n" + "".join(f"1. {item}\n" for item in step["look"])
+        text += "\nAct:\n\n" + "".join(f"1. {item}\n" for item in step["act"])
+        text += f"\nOver when: {step['over']}\n"
     return text
+
+
+def _alerts() -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
+    """Return the rules of the files that are there, by alert, each with its file."""
+    found: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    for file in ALERT_FILES:
+        if (ROOT / file).is_file():
+            groups = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["groups"]
+            for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+                found.setdefault(rule["alert"], []).append((file, rule))
+    return found
 
 
 def main() -> int:

@@ -8,11 +8,15 @@ compile() {
         --constraint requirements/constraints.txt --output-file "$@"
 }
 compile requirements/run.txt pyproject.toml requirements/build.in
-compile requirements/dev.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis \
+# The container: what runs, with the drivers of the server stores.
+compile requirements/image.txt pyproject.toml requirements/build.in --extra postgres --extra redis --extra prometheus \
     --constraint requirements/run.txt
-compile requirements/train.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis \
+compile requirements/dev.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis --extra prometheus --extra parquet \
+    --constraint requirements/run.txt
+compile requirements/train.txt pyproject.toml requirements/build.in --extra dev --extra postgres --extra redis --extra prometheus --extra parquet \
     --extra train --constraint requirements/dev.txt --override requirements/no-torch.txt --no-emit-package torch
-if grep -nE '://' requirements/run.txt requirements/dev.txt requirements/train.txt; then
+compile requirements/phoenix.txt requirements/phoenix.in
+if grep -nE '://' requirements/run.txt requirements/image.txt requirements/dev.txt requirements/train.txt requirements/phoenix.txt; then
     echo "a lock file contains an address" >&2
     exit 1
 fi

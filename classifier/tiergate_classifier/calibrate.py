@@ -10,6 +10,7 @@ from scipy.special import expit, log_softmax, softmax
 
 from tiergate.artifact_format import Calibration, DomainCalibration, TierCalibration
 from tiergate_classifier.data import Table
+from tiergate_classifier.difficulty import DifficultyScore
 from tiergate_classifier.splits import fold_rows
 from tiergate_classifier.train import fit_heads
 
@@ -37,7 +38,14 @@ class Outputs:
     domain_logits: Floats
 
 
-def cross_fit(table: Table, groups: NDArray[np.int64], *, tiers: int, domains: int) -> Outputs:
+def cross_fit(
+    table: Table,
+    groups: NDArray[np.int64],
+    *,
+    tiers: int,
+    domains: int,
+    difficulty: DifficultyScore | None = None,
+) -> Outputs:
     """Return for each row the outputs of heads that were fitted on the other folds.
 
     This way every row serves the heads that ship (fitted on all of them) and their calibration, as in
@@ -51,11 +59,12 @@ def cross_fit(table: Table, groups: NDArray[np.int64], *, tiers: int, domains: i
         groups: Group number per row, shape (n,); a group is in one fold.
         tiers: Number of tiers.
         domains: Number of domains.
+        difficulty: Score that the tier heads are tied to, see `fit_heads`.
     """
     tier_log_odds = np.zeros((len(groups), tiers))
     domain_logits = np.zeros((len(groups), domains))
     for fold in fold_rows(groups):
-        head = fit_heads(table.take(fold.train), tiers=tiers, domains=domains)
+        head = fit_heads(table.take(fold.train), tiers=tiers, domains=domains, difficulty=difficulty)
         rows, at = table.take(fold.calibration), np.asarray(fold.calibration)
         tier_log_odds[at], domain_logits[at] = head.log_odds(rows.vectors, rows.features)
     return Outputs(tier_log_odds=tier_log_odds, domain_logits=domain_logits)

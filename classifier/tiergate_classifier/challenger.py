@@ -85,7 +85,14 @@ def export_challenger(source: Path, store: Path, *, max_slice_error: float, over
         if key not in ("format_version", "labels", "files")
     }
     digits = artifact.digest.removeprefix("sha256:")[:12]
-    write_artifact(store / digits, manifest=written, head=artifact.head, calibration=artifact.calibration, card=card)
+    write_artifact(
+        store / digits,
+        manifest=written,
+        head=artifact.head,
+        calibration=artifact.calibration,
+        card=card,
+        reference=artifact.reference,
+    )
     return store / digits
 
 
@@ -122,11 +129,13 @@ def _write(
         "training_data": (*(data.model_dump() for data in base.manifest.training_data), own),
         "metrics": (),
     }
-    draft = write_artifact(out, manifest=manifest, head=head, calibration=calibration, card="")
+    # The reference stays, since the yes-or-no domains weigh its vectors.
+    parts: dict[str, Any] = {"head": head, "calibration": calibration, "reference": base.reference}
+    draft = write_artifact(out, manifest=manifest, card="", **parts)
     metrics = () if held_out is None else measure_labels(draft, held_out, policy, min_slice_rows=min_slice_rows)
     manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
     card = _card(base, manifest, metrics, len(labels.rows))
-    return write_artifact(out, manifest=manifest, head=head, calibration=calibration, card=card)
+    return write_artifact(out, manifest=manifest, card=card, **parts)
 
 
 def _card(base: Artifact, manifest: dict[str, Any], metrics: Sequence[Metric], rows: int) -> str:

@@ -4,36 +4,52 @@ import argparse
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.artifact import Artifact, write_artifact
-from tiergate.artifact_format import Metric
+from tiergate.artifact_format import Calibration, Metric, Reference, ReferenceLabels, RouteCut
 from tiergate.policy.features import FEATURES
-from tiergate_classifier.calibrate import CONFIDENCE, MIN_RECALL, RESAMPLES, calibrate, cross_fit
+from tiergate_classifier.calibrate import CONFIDENCE, RESAMPLES, Outputs, calibrate, cross_fit
 from tiergate_classifier.data import (
     WORKLOAD_DOMAINS,
     WORKLOAD_LICENCE,
     WORKLOAD_NAME,
     WORKLOAD_TIERS,
+    Table,
     build_table,
     builtin_workload_path,
     load_workload,
     workload_digest,
 )
+from tiergate_classifier.difficulty import builtin_difficulty_path, load_difficulty
+from tiergate_classifier.domain_flags import (
+    FLAGS,
+    MIN_RECALL,
+    WIDTH,
+    DomainPrompts,
+    Flags,
+    builtin_domains_path,
+    fit_flags,
+    load_domain_prompts,
+)
 from tiergate_classifier.evaluate import MIN_QUALITY, measure, score_table
+from tiergate_classifier.risk_control import control_risk
 from tiergate_classifier.splits import group_rows, split_rows
 from tiergate_classifier.train import fit_heads
 
-SAFETY_DOMAINS = ("finance", "legal", "medical")
+SAFETY_DOMAINS = FLAGS
 METHOD = (
     "L2 logistic heads on [vector, standardised surface features]; tiers by cumulative binary problems "
-    "(Frank and Hall 2001); Platt calibration on cross-fitted scores with a grouped bootstrap lower bound; "
+    "(Frank and Hall 2001), tied by a normal prior to a difficulty score learnt from public tables of model "
+    "outcomes; Platt calibration on cross-fitted scores with a grouped bootstrap lower bound; "
     "domains multinomial with one temperature"
 )
 
@@ -56,16 +72,23 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
     table, groups, splits = build_table(rows, embedder), group_rows(rows), split_rows(rows)
     development, development_groups = table.take(splits.development), groups[list(splits.development)]
     tiers, domains = len(WORKLOAD_TIERS), len(WORKLOAD_DOMAINS)
+    difficulty, difficulty_card = load_difficulty(builtin_difficulty_path())
     with threadpool_limits(limits=1):  # sums in another order give other last bits
-        head = fit_heads(development, tiers=tiers, domains=domains)
+        head = fit_heads(development, tiers=tiers, domains=domains, difficulty=difficulty)
+        outputs = cross_fit(development, development_groups, tiers=tiers, domains=domains, difficulty=difficulty)
         calibration = calibrate(
             development,
-            cross_fit(development, development_groups, tiers=tiers, domains=domains),
+            outputs,
             development_groups,
             tiers=WORKLOAD_TIERS,
             domains=WORKLOAD_DOMAINS,
-            safety=SAFETY_DOMAINS,
+            safety=(),
         )
+        more = load_domain_prompts(builtin_domains_path(), embedder)
+        flags = fit_flags(development, WORKLOAD_DOMAINS, more)
+    head = replace(head, flag_weight=flags.weight, flag_bias=flags.bias)
+    calibration = _with_cuts(calibration, flags, outputs, development)
+    reference = _reference(development, more)
     manifest: dict[str, Any] = {
         "created_at": created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "method": METHOD,
@@ -80,17 +103,45 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
                 "licence": WORKLOAD_LICENCE,
                 "rows": len(rows),
             },
+            *difficulty_card["training_data"],
         ),
         "metrics": (),
     }
     test = table.take(splits.test)
     with tempfile.TemporaryDirectory() as scratch:
-        draft = write_artifact(Path(scratch) / "draft", manifest=manifest, head=head, calibration=calibration, card="")
+        draft = write_artifact(
+            Path(scratch) / "draft", manifest=manifest, head=head, calibration=calibration, card="", reference=reference
+        )
         metrics = measure(draft, test, score_table(draft, test))
     sizes = (len(splits.development), len(splits.test))
     manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
-    card = render_card(manifest, metrics, sizes=sizes, cuts=calibration.domains.min_scores)
-    return write_artifact(out, manifest=manifest, head=head, calibration=calibration, card=card)
+    card = render_card(manifest, metrics, sizes=sizes, calibration=calibration, false_alarms=flags.false_alarms)
+    return write_artifact(out, manifest=manifest, head=head, calibration=calibration, card=card, reference=reference)
+
+
+def _with_cuts(calibration: Calibration, flags: Flags, outputs: Outputs, table: Table) -> Calibration:
+    """Add the domain cuts, and per tier the cut that risk control finds on rows scored by heads of other folds."""
+    cuts = {}
+    for place, tier in enumerate(WORKLOAD_TIERS[:-1]):
+        curve = calibration.tiers[tier]
+        bounds = np.interp(outputs.tier_log_odds[:, place], curve.knots, curve.lower_bound)
+        cuts[tier] = control_risk(bounds, table.tier <= place, min_quality=MIN_QUALITY, confidence=CONFIDENCE)
+    domains = calibration.domains.model_copy(
+        update={"min_scores": dict(flags.cuts), "flags": FLAGS, "flag_width": WIDTH}
+    )
+    return calibration.model_copy(update={"domains": domains, "cuts": cuts})
+
+
+def _reference(table: Table, more: DomainPrompts) -> Reference:
+    """Return the training prompts as neighbours; those that only carry a domain have no tier."""
+    return Reference(
+        labels=ReferenceLabels(
+            ids=(*(row.id for row in table.rows), *(f"{name}-only-{n}" for n, name in enumerate(more.domains))),
+            tiers=(*(row.tier for row in table.rows), *([""] * len(more.domains))),
+            domains=(*(row.domain for row in table.rows), *more.domains),
+        ),
+        vectors=np.concatenate([table.vectors, more.vectors]).astype(np.float16),
+    )
 
 
 def render_card(
@@ -98,15 +149,23 @@ def render_card(
     metrics: Sequence[Metric],
     *,
     sizes: tuple[int, int],
-    cuts: Mapping[str, float],
+    calibration: Calibration,
+    false_alarms: Mapping[str, float],
 ) -> str:
     """Return card.md; `sizes` are the rows of development and test."""
-    (data,) = manifest["training_data"]
+    data, *tables = manifest["training_data"]
+    table_lines = "".join(
+        f"\n  - {one['name']}, {one['rows']} rows, licence {one['licence']}, digest `{one['digest']}`" for one in tables
+    )
     figures = "\n".join(
         f"| {metric.name} | {metric.value:.3f} | {metric.n} | {metric.low:.3f} to {metric.high:.3f} |"
         for metric in metrics
     )
-    cut_list = ", ".join(f"{name} {cut:.4f}" for name, cut in cuts.items())
+    cut_list = ", ".join(
+        f"{name} {cut:.4f} (false alarms {false_alarms[name]:.0%})"
+        for name, cut in calibration.domains.min_scores.items()
+    )
+    controlled = "\n".join(_controlled(tier, cut) for tier, cut in calibration.cuts.items())
     development, test = sizes
     return f"""# Intent classifier that ships
 
@@ -120,7 +179,9 @@ traffic trains a better one.
   {len(manifest["features"])} surface features.
 - **Data**: {data["name"]}, {data["rows"]} prompts written for this project, licence {data["licence"]},
   digest `{data["digest"]}`. Split by groups of near-duplicates: {development} rows for
-  heads and calibration, {test} for the figures below.
+  heads and calibration, {test} for the figures below. The difficulty score that the tier heads are tied to was
+  computed from public tables of which model answered which question right; their rows from MMLU's and GSM8K's test
+  sets were left out:{table_lines}
 - **Method**: {manifest["method"]}.
 
 ## Figures on the test rows
@@ -139,11 +200,19 @@ One-sided {CONFIDENCE:.0%}, per score: of {RESAMPLES} refits of the calibration 
 development rows (scored by heads of other folds), {CONFIDENCE:.0%} lie above it. It covers the luck of the
 sample, not traffic unlike it, nor a curve that is no sigmoid; `good_when_routed` is the check.
 
+## What risk control found
+
+{controlled}
+
+Learn-then-test with exact binomial tests on development rows, scored by heads of other folds. A tier for which no cut
+was found is not used: the request goes to a stronger one.
+
 ## What the domain cuts mean
 
 From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
-{MIN_RECALL:.0%} of the domain's development rows. `domain_flag_recall` and `domain_flag_false_alarms` say
-what it does on the test rows.
+{MIN_RECALL:.0%} of the domain's non-trivial training rows when scored by heads of other folds; the false alarms
+are the share of the other rows, near misses and other safety domains among them, that reach it.
+`domain_flag_recall` and `domain_flag_false_alarms` say what it does on the test rows.
 
 ## Limits
 
@@ -156,6 +225,16 @@ what it does on the test rows.
 
     make classifier
 """
+
+
+def _controlled(tier: str, cut: RouteCut) -> str:
+    if cut.cut is None:
+        share, level = f"{cut.min_quality:.0%}", f"{cut.confidence:.0%}"
+        return f"- **{tier}**: no cut keeps {share} of the answers good at {level} confidence."
+    return (
+        f"- **{tier}**: from a lower bound of {cut.cut:.2f} on at least {cut.min_quality:.0%} of the answers are good, "
+        f"at {cut.confidence:.0%} confidence ({cut.failures} of {cut.n} rows were not)."
+    )
 
 
 def _created_at() -> datetime:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tiergate.adapters.decision_database import Cursor, read_decisions
+from tiergate.adapters.decision_database import read_decisions
+from tiergate.adapters.decision_search import Cursor
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.errors import ConfigurationError

@@ -7,7 +7,7 @@ of the features are the base's, unchanged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -85,14 +85,7 @@ def retrain(base: Artifact, labels: LabelArrays) -> Retrained:
         weight[tier] = found[1] * weight[tier] + (found[2:] @ back) * gains
         bias[tier] = found[1] * bias[tier] + found[0]
         curves[base.tiers[tier]] = calibrate_scores(log_odds[:, tier], good, labels.weight, groups)
-    head = Head(
-        tier_weight=weight.astype(np.float32),
-        tier_bias=bias.astype(np.float32),
-        domain_weight=base.head.domain_weight,
-        domain_bias=base.head.domain_bias,
-        feature_mean=base.head.feature_mean,
-        feature_scale=base.head.feature_scale,
-    )
+    head = replace(base.head, tier_weight=weight.astype(np.float32), tier_bias=bias.astype(np.float32))
     calibration = Calibration(confidence=CONFIDENCE, tiers=curves, domains=base.calibration.domains)
     return Retrained(head=head, calibration=calibration, log_odds=log_odds, penalties=tuple(penalties))
 

@@ -1,11 +1,12 @@
 """Reader and writer of the classifier artifact: what the toolkit exports and the runtime loads.
 
-A folder of four files, none of them a pickle:
+A folder of four files, or six with a reference, none of them a pickle:
 
     manifest.json      what the artifact is, the digest of every other file, data, metrics
     head.safetensors   weights of the heads, float32
     calibration.json   maps from a head's output to probabilities and lower confidence bounds
     card.md            the same for people
+    reference.*        optional: training prompts as float16 vectors, with ids and labels
 
 The folder is read once. `Artifact.digest` is the SHA-256 of manifest.json, which holds the digests of the
 rest, so it names the whole.
@@ -35,9 +36,13 @@ from tiergate.artifact_format import (
     HEAD,
     MANIFEST,
     PAYLOAD,
+    REFERENCE_LABELS,
+    REFERENCE_VECTORS,
     Calibration,
     Head,
     Manifest,
+    Reference,
+    ReferenceLabels,
     labels_of,
 )
 from tiergate.errors import ArtifactError
@@ -57,6 +62,7 @@ class Artifact:
         head: The weights.
         calibration: The calibration.
         card: card.md.
+        reference: Training prompts as vectors; None without.
     """
 
     digest: str
@@ -64,6 +70,7 @@ class Artifact:
     head: Head
     calibration: Calibration
     card: str
+    reference: Reference | None = None
 
     @property
     def tiers(self) -> tuple[str, ...]:
@@ -101,23 +108,43 @@ def load_artifact(path: Path) -> Artifact:
     raw = _read(path / MANIFEST)
     manifest = _parse_manifest(path / MANIFEST, raw)
     payload: dict[str, bytes] = {}
-    for name in PAYLOAD:
+    for name in (*PAYLOAD, *(name for name in manifest.files if name not in PAYLOAD)):
         payload[name] = _read(path / name)
         if digest_of(payload[name]) != manifest.files[name]:
             problem = "its digest is not the one in manifest.json, so it was changed or torn"
             raise ArtifactError(path / name, f"files.{name}", problem, _REBUILD)
     calibration = _parse(path / CALIBRATION, payload[CALIBRATION], Calibration)
     _check_names(path / CALIBRATION, manifest, calibration)
-    head = _parse_head(path / HEAD, payload[HEAD], manifest)
+    reference = _parse_reference(path, payload, manifest)
+    head = _parse_head(
+        path / HEAD,
+        payload[HEAD],
+        manifest,
+        flags=len(calibration.domains.flags),
+        references=0 if reference is None else len(reference.labels.ids),
+    )
     try:
         card = payload[CARD].decode()
     except UnicodeDecodeError as exc:
         raise ArtifactError(path / CARD, "", f"not UTF-8 ({exc})", _REBUILD) from exc
-    return Artifact(digest=digest_of(raw), manifest=manifest, head=head, calibration=calibration, card=card)
+    return Artifact(
+        digest=digest_of(raw),
+        manifest=manifest,
+        head=head,
+        calibration=calibration,
+        card=card,
+        reference=reference,
+    )
 
 
 def write_artifact(
-    path: Path, *, manifest: Mapping[str, Any], head: Head, calibration: Calibration, card: str
+    path: Path,
+    *,
+    manifest: Mapping[str, Any],
+    head: Head,
+    calibration: Calibration,
+    card: str,
+    reference: Reference | None = None,
 ) -> Artifact:
     """Write an artifact whole or not at all, in place of the one that is there; return what was written.
 
@@ -132,6 +159,7 @@ def write_artifact(
         head: The weights.
         calibration: The calibration.
         card: card.md.
+        reference: Training prompts as vectors, where the artifact is to have them.
 
     Raises:
         ArtifactError: The parts do not fit together, or the folder cannot be written. What was at `path`
@@ -142,6 +170,9 @@ def write_artifact(
         CALIBRATION: _to_json(calibration.model_dump(mode="json")),
         CARD: card.encode(),
     }
+    if reference is not None:
+        payload[REFERENCE_VECTORS] = save_tensors({"vectors": np.ascontiguousarray(reference.vectors)})
+        payload[REFERENCE_LABELS] = _to_json(reference.labels.model_dump(mode="json"))
     entries = {
         "format_version": FORMAT_VERSION,
         "labels": labels_of(manifest.get("tiers", ()), manifest.get("domains", ())),
@@ -223,13 +254,30 @@ def _check_names(file: Path, manifest: Manifest, calibration: Calibration) -> No
     if set(calibration.tiers) != set(manifest.tiers):
         problem = f"holds {sorted(calibration.tiers)!r}, the manifest {sorted(manifest.tiers)!r}"
         raise ArtifactError(file, "tiers", problem, _REBUILD)
-    strangers = set(calibration.domains.min_scores) - set(manifest.domains)
+    strangers = {*calibration.domains.min_scores, *calibration.domains.flags} - set(manifest.domains)
     if strangers:
         problem = f"{sorted(strangers)!r} are no domains of the manifest"
         raise ArtifactError(file, "domains.min_scores", problem, _REBUILD)
 
 
-def _parse_head(file: Path, raw: bytes, manifest: Manifest) -> Head:
+def _parse_reference(path: Path, payload: Mapping[str, bytes], manifest: Manifest) -> Reference | None:
+    if REFERENCE_VECTORS not in payload:
+        return None
+    labels = _parse(path / REFERENCE_LABELS, payload[REFERENCE_LABELS], ReferenceLabels)
+    try:
+        vectors = load_tensors(payload[REFERENCE_VECTORS])["vectors"]
+    except (SafetensorError, KeyError) as exc:
+        problem = f"no safetensors file with the tensor vectors ({exc})"
+        raise ArtifactError(path / REFERENCE_VECTORS, "", problem, _REBUILD) from exc
+    rows = len(labels.ids)
+    fits = vectors.shape == (rows, manifest.encoder.dimensions) and vectors.dtype == np.float16
+    if not fits or not rows == len(labels.tiers) == len(labels.domains) or not np.isfinite(vectors).all():
+        problem = f"is {vectors.dtype} of shape {vectors.shape} for {rows} labels, or holds numbers that are not finite"
+        raise ArtifactError(path / REFERENCE_VECTORS, "vectors", problem, _REBUILD)
+    return Reference(labels=labels, vectors=vectors)
+
+
+def _parse_head(file: Path, raw: bytes, manifest: Manifest, *, flags: int, references: int) -> Head:
     try:
         tensors = load_tensors(raw)
     except SafetensorError as exc:
@@ -243,6 +291,8 @@ def _parse_head(file: Path, raw: bytes, manifest: Manifest) -> Head:
         "feature_mean": (len(manifest.features),),
         "feature_scale": (len(manifest.features),),
     }
+    if flags:
+        shapes |= {"flag_weight": (flags, references), "flag_bias": (flags,)}
     if set(tensors) != set(shapes):
         problem = f"holds the tensors {sorted(tensors)!r}, not {sorted(shapes)!r}"
         raise ArtifactError(file, "", problem, _REBUILD)

@@ -14,6 +14,10 @@ HEAD = "head.safetensors"
 CALIBRATION = "calibration.json"
 CARD = "card.md"
 PAYLOAD = (HEAD, CALIBRATION, CARD)
+REFERENCE_VECTORS = "reference.safetensors"
+REFERENCE_LABELS = "reference.json"
+REFERENCE = (REFERENCE_VECTORS, REFERENCE_LABELS)
+"""Files that an artifact may have: both or none."""
 
 _FEATURE_LIMIT = 4.0
 
@@ -117,8 +121,8 @@ class Manifest(_Frozen):
             if len(set(names)) != len(names):
                 message = f"{names!r} holds a name twice"
                 raise ValueError(message)
-        if set(self.files) != set(PAYLOAD):
-            message = f"files must name exactly {PAYLOAD!r}"
+        if set(self.files) not in ({*PAYLOAD}, {*PAYLOAD, *REFERENCE}):
+            message = f"files must name exactly {PAYLOAD!r}, and both or none of {REFERENCE!r}"
             raise ValueError(message)
         return self
 
@@ -163,10 +167,60 @@ class DomainCalibration(_Frozen):
         min_scores: Per domain the cut that kept the recall asked for on the calibration rows: a prompt
             may belong to the domain from this P(domain) on, though another is more probable. Domains
             without a cut go by the most probable one.
+        flags: Domains with a yes-or-no head of their own, in the order of its rows; their score is that head's,
+            not the softmax's.
+        flag_width: Of those heads: what a squared distance between vectors is multiplied by in the kernel.
     """
 
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     min_scores: Mapping[str, Probability]
+    flags: tuple[Name, ...] = ()
+    flag_width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+
+
+class RouteCut(_Frozen):
+    """The cut of a tier that risk control chose on held-out rows.
+
+    Attributes:
+        min_quality: Share of good answers that was to be met.
+        confidence: One-sided level at which it is met.
+        cut: Least lower bound from which it is met; None when no cut meets it, so that the tier is not used.
+        n: Held-out rows at or above the cut.
+        failures: Those of them for which the tier was not good enough.
+    """
+
+    min_quality: Probability
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    cut: Probability | None
+    n: Annotated[int, Field(ge=0)]
+    failures: Annotated[int, Field(ge=0)]
+
+
+class ReferenceLabels(_Frozen):
+    """reference.json: what is known of the prompts in reference.safetensors, R of them.
+
+    Attributes:
+        ids: Identifiers.
+        tiers: Tier of each, empty where it has none.
+        domains: Domain of each.
+    """
+
+    ids: tuple[Name, ...]
+    tiers: tuple[str, ...]
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reference:
+    """Training prompts as vectors: neighbours for an explanation, and what is not a new domain.
+
+    Attributes:
+        labels: What is known of them.
+        vectors: float16, shape (R, D).
+    """
+
+    labels: ReferenceLabels
+    vectors: NDArray[np.float16]
 
 
 class Calibration(_Frozen):
@@ -176,11 +230,13 @@ class Calibration(_Frozen):
         confidence: One-sided level of the lower bounds.
         tiers: Calibration of each tier, by name.
         domains: Calibration of the domain head.
+        cuts: What risk control found, by tier; tiers without an entry go by their lower bound alone.
     """
 
     confidence: Annotated[float, Field(gt=0, lt=1)]
     tiers: Mapping[str, TierCalibration]
     domains: DomainCalibration
+    cuts: Mapping[str, RouteCut] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -196,6 +252,9 @@ class Head:
         domain_bias: Shape (K,).
         feature_mean: Shape (F,).
         feature_scale: Shape (F,), above 0.
+        flag_weight: Shape (L, R), one row per yes-or-no domain of `DomainCalibration.flags` with a weight for each
+            vector of the reference; None without.
+        flag_bias: Shape (L,); None without.
     """
 
     tier_weight: Array
@@ -204,10 +263,13 @@ class Head:
     domain_bias: Array
     feature_mean: Array
     feature_scale: Array
+    flag_weight: Array | None = None
+    flag_bias: Array | None = None
 
     def tensors(self) -> dict[str, Array]:
         """Return the tensors by name, in C order: safetensors writes memory as it lies."""
-        return {field.name: np.ascontiguousarray(getattr(self, field.name)) for field in fields(self)}
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: np.ascontiguousarray(tensor) for name, tensor in held.items() if tensor is not None}
 
     def log_odds(self, vectors: NDArray[Any], features: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the heads' outputs before calibration: tiers, shape (n, T), and domains, shape (n, K).
@@ -218,6 +280,24 @@ class Head:
             vectors: Shape (n, D).
             features: Shape (n, F), in the manifest's order.
         """
-        standard = np.clip((features - self.feature_mean) / self.feature_scale, -_FEATURE_LIMIT, _FEATURE_LIMIT)
-        inputs = np.concatenate([vectors, standard], axis=1)
+        inputs = self._inputs(vectors, features)
         return inputs @ self.tier_weight.T + self.tier_bias, inputs @ self.domain_weight.T + self.domain_bias
+
+    def flag_log_odds(self, vectors: NDArray[Any], reference: NDArray[Any], width: float) -> NDArray[Any]:
+        """Return the log-odds of each yes-or-no domain, shape (n, L); L is 0 without such heads.
+
+        A kernel machine: weights times exp(-width * squared distance) to each reference vector.
+
+        Args:
+            vectors: Unit length, shape (n, D).
+            reference: Unit length, shape (R, D).
+            width: `DomainCalibration.flag_width`.
+        """
+        if self.flag_weight is None or self.flag_bias is None:
+            return np.zeros((len(vectors), 0))
+        near = np.exp((2 * width) * (vectors @ reference.T - 1))
+        return np.asarray(near @ self.flag_weight.T + self.flag_bias)
+
+    def _inputs(self, vectors: NDArray[Any], features: NDArray[Any]) -> NDArray[Any]:
+        standard = (features - self.feature_mean) / self.feature_scale
+        return np.concatenate([vectors, np.clip(standard, -_FEATURE_LIMIT, _FEATURE_LIMIT)], axis=1)

@@ -21,6 +21,7 @@ from tiergate.errors import PolicyError
 from tiergate.hooks.cache_provider import CacheProvider
 from tiergate.hooks.callback import TiergateCallback
 from tiergate.hooks.classifier_plugin import ClassifierPlugin
+from tiergate.hooks.shutdown import close_with_host
 from tiergate.runtime import Runtime, build_runtime
 
 POLICY_VARIABLE = "TIERGATE_POLICY"
@@ -63,13 +64,21 @@ def locate_policy() -> tuple[Path, Path | None]:
 @lru_cache(maxsize=1)
 def _runtime() -> Runtime:
     policy_path, config_path = locate_policy()
-    runtime = build_runtime(policy_path, config_path, router=_router)
+    runtime = build_runtime(policy_path, config_path, router=_router, redis=_redis)
     runtime.watch()
+    host = sys.modules.get(_HOST)
+    if host is not None and hasattr(host, "app"):
+        runtime.mount(host.app)
+        close_with_host(host, runtime.aclose)
     return runtime
 
 
 def _router() -> Any:
     return getattr(sys.modules.get(_HOST), "llm_router", None)
+
+
+def _redis() -> Any:
+    return getattr(sys.modules.get(_HOST), "redis_usage_cache", None)
 
 
 @lru_cache(maxsize=1)

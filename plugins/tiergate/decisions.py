@@ -57,6 +57,27 @@ class Reason(StrEnum):
     LOGPROBS_ASKED = "logprobs_asked"
     CONTROL_OFF = "control_off"
     CONTROL_REFRESH = "control_refresh"
+    ABOUT_NOW = "about_now"
+    ABOUT_CALLER = "about_caller"
+    OTHER_LANGUAGE = "other_language"
+    ABOVE_MAX_ERROR = "above_max_error"
+    NO_CONTROLLED_CUT = "no_controlled_cut"
+    NOT_COVERED = "not_covered"
+    NO_LONGER_TRUSTED = "no_longer_trusted"
+    UNCONFIRMED = "unconfirmed"
+    RECALLED = "recalled"
+    SLICE_CLOSED = "slice_closed"
+    RE_ASKED = "re_asked"
+    SAME_FLIGHT = "same_flight"
+    # semantic_cache, what became of a new answer
+    STORED = "stored"
+    STORE_FAILED = "store_failed"
+    NOT_TRUSTED = "not_trusted"
+    NOT_LOOKED_UP = "not_looked_up"
+    FILTERED = "filtered"
+    INCOMPLETE = "incomplete"
+    TOO_LONG = "too_long"
+    STORE_LIMIT = "store_limit"
     # intent_router
     SCORE_MEETS_QUALITY = "score_meets_quality"
     NO_TIER_MEETS_QUALITY = "no_tier_meets_quality"
@@ -69,6 +90,7 @@ class Reason(StrEnum):
     PLAN_MODE_FLOOR = "plan_mode_floor"
     KEYWORD_FLOOR = "keyword_floor"
     TOOL_STALL = "tool_stall"
+    EXPLORATION = "exploration"
     # confidence_gate
     CONFIDENCE_HIGH = "confidence_high"
     CONFIDENCE_MIDDLE = "confidence_middle"
@@ -83,6 +105,14 @@ class Reason(StrEnum):
     MAX_ESCALATIONS = "max_escalations"
     ESCALATION_FAILED = "escalation_failed"
     STREAM_BEGUN = "stream_begun"
+    # latency budget and sessions
+    LATENCY_BUDGET = "latency_budget"
+    SESSION_STICKY = "session_sticky"
+    FAILING_TOOL_LOOP = "failing_tool_loop"
+    # verifiers
+    VERIFIER_KEPT = "verifier_kept"
+    VERIFIER_REJECTED = "verifier_rejected"
+    VERIFIER_FAILED = "verifier_failed"
     CALL_FAILED = "call_failed"
 
 
@@ -97,6 +127,10 @@ class CacheDecision:
         error_bound: The bound on the share of wrong hits in force; None with a static similarity.
         age_s: Age of the served answer in seconds; None unless hit.
         entry_id: Identifier of the served entry; None unless hit.
+        probability: P(the same answer serves both prompts); None when it was not asked for.
+        store_reason: What became of the new answer: stored, or why not; None when there was none.
+        agreed: Whether a re-asked answer says the same as the stored one; None when it was not re-asked.
+        waited_ms: How long the request waited for the same question of another; None when it did not.
         error: Class of the error when the stage failed.
     """
 
@@ -106,6 +140,10 @@ class CacheDecision:
     error_bound: float | None = None
     age_s: float | None = None
     entry_id: str | None = None
+    probability: float | None = None
+    store_reason: Reason | None = None
+    agreed: bool | None = None
+    waited_ms: float | None = None
     error: str | None = None
 
 
@@ -119,6 +157,7 @@ class RouteDecision:
         tier: Name of the chosen tier; None when the request goes on unchanged.
         score: P(good enough) of the chosen tier.
         scores: P(good enough) of every tier, by name.
+        lower_bounds: Lower confidence bound of each score, by tier name: what `min_quality` is compared with.
         domain: The most probable domain; None when not classified.
         domain_score: P(domain).
         classifier: Kind of classifier that scored ("embedded", "vllm").
@@ -128,6 +167,8 @@ class RouteDecision:
         shadow_score: P(good enough) of that tier by the shadow artifact.
         shadow_digest: Digest of the shadow artifact.
         fallback: Class of the error for which another classifier than the configured one scored; None without.
+        domains: P(domain) of every domain, by name.
+        propensity: P(this tier was chosen), exploration counted in; None when no tier was chosen.
         error: Class of the error when the stage failed.
     """
 
@@ -136,6 +177,7 @@ class RouteDecision:
     tier: str | None = None
     score: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    lower_bounds: Mapping[str, float] = field(default_factory=dict)
     domain: str | None = None
     domain_score: float | None = None
     classifier: str | None = None
@@ -145,6 +187,8 @@ class RouteDecision:
     shadow_score: float | None = None
     shadow_digest: str | None = None
     fallback: str | None = None
+    domains: Mapping[str, float] = field(default_factory=dict)
+    propensity: float | None = None
     error: str | None = None
 
 
@@ -175,3 +219,18 @@ class GateDecision:
     escalate_to: str | None = None
     verifier: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeDecision:
+    """How a judge graded the served answer against the baseline tier's.
+
+    Attributes:
+        score: 1 better, 0.5 equal, 0 worse; None when the judge or the baseline gave nothing to read.
+        probability: P(this answer was graded): weigh by its inverse.
+        cost_usd: What the grading cost; no part of the request's cost.
+    """
+
+    score: float | None
+    probability: float
+    cost_usd: float

@@ -45,6 +45,10 @@ class Request:
         continues: Whether tool calls or results stand behind the last human turn.
         stalled: Whether the newest tool calls repeat or fail.
         plan_mode: Whether a coding agent asks for a plan.
+        caller: Hashed identity of the one who asks, as narrow as LiteLLM knows it; several may share a tenant.
+        system_key: Digest like `context_key`, without the earlier turns.
+        earlier: (role, text) of each turn before the last one that is no system prompt.
+        tags: Tags of the request, such as the version of a document in it; not part of the match.
     """
 
     call_id: str
@@ -68,6 +72,10 @@ class Request:
     continues: bool = False
     stalled: bool = False
     plan_mode: bool = False
+    caller: str | None = None
+    system_key: str = ""
+    earlier: tuple[tuple[str, str], ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

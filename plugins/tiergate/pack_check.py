@@ -14,11 +14,13 @@ from tiergate.adapters.decision_database import find_sqlite_path, parse_url
 from tiergate.adapters.encoder_folder import builtin_encoder, load_encoder_folder
 from tiergate.adapters.openai_embedder import digest_openai_encoder
 from tiergate.artifact import Artifact, builtin_artifact_path, load_artifact
+from tiergate.cache_settings import EdgeStore
 from tiergate.config_check import check_config
 from tiergate.defects import Defect, Severity, error, from_error, warning
 from tiergate.errors import ArtifactError, ConfigurationError
+from tiergate.policy.experiment import apply_overrides
 from tiergate.proxy_config import ProxyConfig, read_proxy_config
-from tiergate.settings import EdgeStore, Encoder, Policy, read_policy
+from tiergate.settings import Encoder, Policy, read_policy
 
 TESTED_LITELLM = "1.106."
 REFUSED_LITELLM = frozenset({"1.107.0"})
@@ -198,7 +200,9 @@ def _check_store(policy: Policy, policy_path: Path) -> list[Defect]:
     if not policy.semantic_cache.enabled:
         return []
     if not isinstance(store, EdgeStore):
-        return [error(policy_path, f"{key}.kind", "server is not supported by this version", "use kind: edge")]
+        if store.url.startswith(("http://", "https://")):
+            return []
+        return [error(policy_path, f"{key}.url", f"{store.url!r} is no address", "write https://HOST:6333")]
     blocked = _blocked_folder(store.path)
     if blocked is None:
         return []
@@ -248,23 +252,37 @@ def _check_twins(policy: Policy, policy_path: Path) -> list[Defect]:
 
 def _check_in_force(policy: Policy, policy_path: Path) -> list[Defect]:
     """Find keys that the schema knows and this version does not act on: silence would be a lie."""
-    gate = policy.confidence_gate
     idle = {
         "semantic_cache.max_error": policy.semantic_cache.max_error is not None,
-        "confidence_gate.verifier": gate.verifier is not None,
-        "confidence_gate.stream.mode": gate.stream.mode == "hold",
-        "latency.p95_budget_ms": policy.latency.p95_budget_ms is not None,
-        "session.sticky": policy.session.sticky,
-        "experiments": bool(policy.experiments),
         "decision_log.retention_days": "retention_days" in policy.decision_log.model_fields_set,
     }
     problem, fix = "is accepted and not yet acted on by this version", "remove it, or keep it for a later version"
     return [warning(policy_path, key, problem, fix) for key, is_set in idle.items() if is_set]
 
 
+def _check_experiments(policy: Policy, policy_path: Path) -> list[Defect]:
+    found = []
+    for place, experiment in enumerate(policy.experiments):
+        for arm, overrides in experiment.arms.items():
+            try:
+                apply_overrides(policy, overrides)
+            except ValueError as exc:
+                key = f"experiments[{place}].arms.{arm}"
+                found.append(
+                    error(
+                        policy_path,
+                        key,
+                        str(exc),
+                        "use dotted keys of policy.yaml, such as confidence_gate.escalate_below",
+                    )
+                )
+    return found
+
+
 _POLICY_CHECKS: tuple[Callable[[Policy, Path], list[Defect]], ...] = (
     _check_store,
     _check_decision_log,
     _check_twins,
+    _check_experiments,
     _check_in_force,
 )

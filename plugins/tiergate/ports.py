@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,11 @@ class Embedder(Protocol):
     def digest(self) -> str:
         """Digest of the encoder; vectors of different digests are never compared."""
         ...
+
+    def covers(self, text: str) -> bool:
+        """Tell whether the vector stands for the whole text; True unless an encoder reads only a part."""
+        del text
+        return True
 
     async def embed(self, text: str) -> Vector:
         """Return a float32 vector of shape (dimensions,) and length 1.
@@ -49,6 +54,8 @@ class Classification:
             calibration rows so that the domain's recall holds. Domains without a cut are absent.
         kind: Kind of the back end that scored; empty means that of the classifier itself.
         fallback: Class of the error for which a fallback scored; None when the classifier itself did.
+        tier_cuts: Least lower bound from which risk control on held-out rows lets a tier answer, by tier name; None
+            when no cut was found. Tiers that were not tested are absent.
     """
 
     scores: Mapping[str, float]
@@ -57,6 +64,7 @@ class Classification:
     domain_cuts: Mapping[str, float] = field(default_factory=dict)
     kind: str = ""
     fallback: str | None = None
+    tier_cuts: Mapping[str, float | None] = field(default_factory=dict)
 
 
 class IntentClassifier(Protocol):
@@ -116,6 +124,8 @@ class StoredAnswer:
         cost_usd: What it cost when it was made.
         stored_at: Unix time in seconds.
         expires_at: Unix time in seconds.
+        tags: What it can be invalidated by, such as the version of a document.
+        confirmed_by: Hashed callers whose own answer was the same.
     """
 
     entry_id: str
@@ -129,6 +139,70 @@ class StoredAnswer:
     cost_usd: float
     stored_at: float
     expires_at: float
+    tags: tuple[str, ...] = ()
+    confirmed_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which entries of a store: those that fit every field that is given. All of them when none is.
+
+    Attributes:
+        tenant: Hashed tenant.
+        entry_ids: Identifiers.
+        prompt: The prompt, character by character.
+        stored_before: Unix time in seconds.
+        tag: A tag.
+    """
+
+    tenant: str | None = None
+    entry_ids: tuple[str, ...] | None = None
+    prompt: str | None = None
+    stored_before: float | None = None
+    tag: str | None = None
+
+
+def selects(selection: Selection, entry: StoredAnswer) -> bool:
+    """Tell whether a selection takes an entry in."""
+    return (
+        selection.tenant in {None, entry.tenant}
+        and (selection.entry_ids is None or entry.entry_id in selection.entry_ids)
+        and selection.prompt in {None, entry.prompt}
+        and (selection.stored_before is None or entry.stored_at < selection.stored_before)
+        and (selection.tag is None or selection.tag in entry.tags)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """How full a store is.
+
+    Attributes:
+        entries: Entries, expired ones that were not yet removed included.
+        indexed: Entries in the vector index; the rest is searched one by one.
+        disk_bytes: Bytes on the disk; None when the store cannot tell.
+        kind: Kind of store.
+        collection: Where the entries are.
+    """
+
+    entries: int
+    indexed: int
+    disk_bytes: int | None
+    kind: str
+    collection: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some entries, and where the next ones begin.
+
+    Attributes:
+        entries: The entries, vectors included.
+        after: What to ask for next; None at the end.
+    """
+
+    entries: Sequence[StoredAnswer]
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +210,7 @@ class Neighbour:
     """A stored answer near a prompt.
 
     Attributes:
-        answer: The stored answer. Its vector is empty unless the store was asked for vectors.
+        answer: The stored answer. Its vector is empty after an exact look-up, which needs none.
         similarity: Cosine between the two prompts; 1.0 for an exact match.
         exact: Whether the prompts are equal character by character.
     """
@@ -160,7 +234,7 @@ class AnswerStore(Protocol):
     async def look_up(
         self, tenant: str, context_key: str, vector: Vector, *, now: float, limit: int = 1
     ) -> Sequence[Neighbour]:
-        """Return the nearest live entries of the tenant and context, best first.
+        """Return the nearest live entries of the tenant and context, best first, with their vectors.
 
         Raises:
             StoreError: The store failed.
@@ -175,8 +249,92 @@ class AnswerStore(Protocol):
         """
         ...
 
+    async def browse(self, selection: Selection, *, after: str | None = None, limit: int = 100) -> Page:
+        """Return entries in the store's own order, expired ones included.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        ...
+
+    async def remove(self, selection: Selection) -> int:
+        """Remove entries and return how many. When this returns, none of them is served any more.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        ...
+
+    async def stats(self) -> StoreStats:
+        """Return how full the store is.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Flush and release the store."""
+        ...
+
+
+class FlightBoard(Protocol):
+    """Lets one of several workers ask for all of them. Keys name a question in its scope."""
+
+    async def lead(self, key: str, owner: str, *, lease_s: float) -> bool:
+        """Tell whether `owner` is the one who asks; its lease ends by itself.
+
+        Raises:
+            StoreError: The board failed.
+        """
+        ...
+
+    async def publish(self, key: str, owner: str, answer: StoredAnswer | None, *, keep_s: float) -> None:
+        """Give the others the answer, or None: then they go on their own.
+
+        Raises:
+            StoreError: The board failed.
+        """
+        ...
+
+    async def follow(self, key: str, *, budget_s: float) -> StoredAnswer | None:
+        """Wait for what the leader publishes; None when there is no answer or no leader, or time is up.
+
+        Raises:
+            StoreError: The board failed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invalidation:
+    """Which stored answers have to go. Exactly one of the last four is given.
+
+    Attributes:
+        tenant: Only of this tenant, as it stands in the decision record; None for every tenant.
+        prompt: Those stored for exactly this prompt.
+        entry_id: The one with this identifier.
+        older_than_s: Those stored longer ago than this, in seconds.
+        everything: All of them.
+    """
+
+    tenant: str | None = None
+    prompt: str | None = None
+    entry_id: str | None = None
+    older_than_s: float | None = None
+    everything: bool = False
+
+
+@runtime_checkable
+class AnswerInvalidator(Protocol):
+    """An answer store that can remove answers before their time."""
+
+    async def invalidate(self, invalidation: Invalidation) -> int:
+        """Remove answers; return how many there were.
+
+        Raises:
+            StoreError: The store failed.
+        """
         ...
 
 

@@ -10,13 +10,18 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tiergate.agent_settings import Agents, ClassifierPluginSettings, DriftSettings
+from tiergate.cache_settings import EdgeStore, ServerStore, SingleFlight, StoreLimit
 from tiergate.classifier_settings import EmbeddedClassifierSettings, ShadowSettings, VllmClassifierSettings
 from tiergate.errors import PolicyError
 from tiergate.policy_section import Milliseconds, Name, Seconds, Section, Share
+from tiergate.settings_experiments import Experiment, Exploration, QualityJudge
 from tiergate.yaml_file import load_mapping
 
 ENVIRONMENT_PREFIX = "os.environ/"
 CONTROLS = ("cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id")
+
+MIN_DOMAIN_EXAMPLES = 10
+"""A domain of its own needs this many example prompts."""
 
 
 class Tier(Section):
@@ -25,22 +30,6 @@ class Tier(Section):
     name: Name
     model_group: str = Field(min_length=1)
     params: dict[str, Any] = Field(default_factory=dict)
-
-
-class EdgeStore(Section):
-    """Qdrant Edge: embedded, one process."""
-
-    kind: Literal["edge"] = "edge"
-    path: Path = Path("./data/cache")
-
-
-class ServerStore(Section):
-    """A Qdrant server or cluster."""
-
-    kind: Literal["server"]
-    url: str
-    api_key: str | None = None
-    collection: str = "tiergate"
 
 
 class SemanticCache(Section):
@@ -54,6 +43,15 @@ class SemanticCache(Section):
     ttl_s: Seconds = 86400
     budget_ms: Milliseconds = 50
     max_answer_chars: int = Field(default=100_000, gt=0)
+    ttl_jitter: Share = 0.1
+    cache_version: str = "1"
+    multi_turn: Literal["off", "embed_conversation"] = "off"
+    confirmations: int = Field(default=2, ge=1)
+    pair_model: str = "builtin"
+    re_ask_share: Share = 0.0
+    single_flight: SingleFlight = SingleFlight()
+    store_limit: StoreLimit = StoreLimit()
+    encryption_keys: str | None = None
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
@@ -80,14 +78,37 @@ class Domain(Section):
 
     start_tier: Name | None = None
     gate: Literal["bypass", "normal"] = "normal"
+    examples: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    examples_file: Path | None = None
+    min_recall: Annotated[float, Field(gt=0, le=1)] = 0.99
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.examples and self.examples_file is not None:
+            raise ValueError("examples and examples_file exclude each other; keep one")
+        if self.examples and len(self.examples) < MIN_DOMAIN_EXAMPLES:
+            raise ValueError(f"{len(self.examples)} examples are too few; give at least {MIN_DOMAIN_EXAMPLES}")
+        return self
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether the domain is defined by examples of its own."""
+        return bool(self.examples) or self.examples_file is not None
 
 
 class Verifier(Section):
     """Who is asked about answers in the middle band."""
 
-    kind: Literal["judge"]
-    model_group: str
+    kind: Literal["judge", "self_consistency"]
+    model_group: str | None = None
     budget_ms: Milliseconds = 800
+    samples: int = Field(default=2, ge=1, le=10)
+
+    @model_validator(mode="after")
+    def _judge_named(self) -> Self:
+        if self.kind == "judge" and not self.model_group:
+            raise ValueError("kind judge needs `model_group`, the model that judges; name one of config.yaml")
+        return self
 
 
 class StreamGate(Section):
@@ -132,20 +153,13 @@ class Session(Section):
     ttl_s: Seconds = 3600
 
 
-class Experiment(Section):
-    """Arms of policy overrides, by dotted key."""
-
-    name: str = Field(min_length=1)
-    unit: Literal["key", "user", "session"] = "key"
-    arms: dict[str, dict[str, Any]] = Field(min_length=2)
-
-
 class DecisionLogSettings(Section):
     """Where decisions are written."""
 
     url: str = "sqlite:///./data/decisions.db"
     store_prompts: bool = False
     retention_days: int = Field(default=30, gt=0)
+    journal: Path | None = None
 
 
 class Encoder(Section):
@@ -186,6 +200,9 @@ class Policy(Section):
     confidence_gate: ConfidenceGate = ConfidenceGate()
     latency: Latency = Latency()
     session: Session = Session()
+    exploration: Exploration = Exploration()
+    quality_judge: QualityJudge | None = None
+    mode: Literal["active", "shadow"] = "active"
     experiments: tuple[Experiment, ...] = ()
     controls: tuple[Literal["cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id"], ...] = ()
     decision_log: DecisionLogSettings = DecisionLogSettings()
@@ -207,15 +224,9 @@ class Policy(Section):
         for domain, override in self.domains.items():
             if override.start_tier is not None and override.start_tier not in self.tier_names:
                 raise _at_key(f"domains.{domain}.start_tier", f"{override.start_tier!r} is no tier", known)
-        floors = {
-            f"agents.keyword_floors[{at}].min_tier": f.min_tier for at, f in enumerate(self.agents.keyword_floors)
-        }
-        for key, name in {"agents.plan_mode_min_tier": self.agents.plan_mode_min_tier, **floors}.items():
-            if name is not None and name not in self.tier_names:
-                raise _at_key(key, f"{name!r} is no tier", known)
-        for name in self.classifier_plugin.tiers:
+        for key, name in (self.agents.tiers_named() | self.classifier_plugin.tiers_named()).items():
             if name not in self.tier_names:
-                raise _at_key(f"classifier_plugin.tiers.{name}", f"{name!r} is no tier", known)
+                raise _at_key(key, f"{name!r} is no tier", known)
         return self
 
     @property
@@ -309,9 +320,13 @@ def find_missing_groups(
             fix = f"add `model_name: {tier.model_group}` to model_list, or {known}"
             missing.append(PolicyError(policy_path, f"tiers[{place}].model_group", problem, fix))
     verifier = policy.confidence_gate.verifier
-    if verifier is not None and verifier.model_group not in model_groups:
+    if verifier is not None and verifier.model_group is not None and verifier.model_group not in model_groups:
         problem = f"the model group {verifier.model_group!r} is not in {config_path}"
         missing.append(PolicyError(policy_path, "confidence_gate.verifier.model_group", problem, known))
+    judge = policy.quality_judge
+    if judge is not None and judge.model_group not in model_groups:
+        problem = f"the model group {judge.model_group!r} is not in {config_path}"
+        missing.append(PolicyError(policy_path, "quality_judge.model_group", problem, known))
     for place, entry in enumerate(policy.entry_models):
         if entry not in model_groups:
             problem = f"{entry!r} is no model group of {config_path}, so a request could not go on without tiergate"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tiergate.errors import TiergateError
-from tiergate.ports import Classification, Neighbour, StoredAnswer, Vector
+from tiergate.ports import Classification, Neighbour, Page, Selection, StoredAnswer, StoreStats, Vector, selects
 from tiergate.stages.failopen import errors_raised
 
 __all__ = ["FakeClassifier", "FakeClock", "FakeEmbedder", "MemoryDecisionLog", "MemoryStore", "errors_raised"]
@@ -45,12 +45,18 @@ class FakeEmbedder:
         digest: What it calls itself.
         failure: Raised by every call when set.
         calls: Texts embedded so far.
+        window_words: Longer texts are not covered.
     """
 
     dimensions: int = 64
     digest: str = "fake-encoder"
     failure: TiergateError | None = None
     calls: list[str] = field(default_factory=list)
+    window_words: int = 1_000_000
+
+    def covers(self, text: str) -> bool:
+        """Tell whether a text is short enough."""
+        return len(text.split()) <= self.window_words
 
     async def embed(self, text: str) -> Vector:
         """Return a unit vector of shape (dimensions,)."""
@@ -137,6 +143,27 @@ class MemoryStore:
         if self.failure is not None:
             raise self.failure
         self.entries[answer.entry_id] = answer
+
+    async def browse(self, selection: Selection, *, after: str | None = None, limit: int = 100) -> Page:
+        """Return entries by their identifiers' order."""
+        if self.failure is not None:
+            raise self.failure
+        ids = sorted(key for key, entry in self.entries.items() if selects(selection, entry) and key > (after or ""))
+        page = [self.entries[key] for key in ids[:limit]]
+        return Page(entries=page, after=ids[limit - 1] if len(ids) > limit else None)
+
+    async def remove(self, selection: Selection) -> int:
+        """Remove entries."""
+        if self.failure is not None:
+            raise self.failure
+        gone = [key for key, entry in self.entries.items() if selects(selection, entry)]
+        for key in gone:
+            del self.entries[key]
+        return len(gone)
+
+    async def stats(self) -> StoreStats:
+        """Count the entries."""
+        return StoreStats(entries=len(self.entries), indexed=0, disk_bytes=None, kind="memory", collection="")
 
     async def aclose(self) -> None:
         """Do nothing."""

@@ -18,7 +18,12 @@ POLICY = policy_of(intent_router={"min_quality": 0.8})
 def copy_base(folder: Path, method: str) -> Artifact:
     kept = {k: v for k, v in BASE.manifest.model_dump().items() if k not in ("format_version", "labels", "files")}
     return write_artifact(
-        folder, manifest=kept | {"method": method}, head=BASE.head, calibration=BASE.calibration, card="c"
+        folder,
+        manifest=kept | {"method": method},
+        head=BASE.head,
+        calibration=BASE.calibration,
+        reference=BASE.reference,
+        card="c",
     )
 
 

@@ -1,5 +1,7 @@
 """The laws of the port `AnswerStore`, for every store there is."""
 
+import hashlib
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +11,19 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from qdrant_client import AsyncQdrantClient
 
+from tiergate.adapters.answer_cipher import AnswerCipher
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
+from tiergate.adapters.qdrant_server_store import QdrantServerStore
+from tiergate.cache_settings import ServerStore
 from tiergate.errors import StoreError
-from tiergate.ports import AnswerStore, StoredAnswer, Vector
+from tiergate.ports import AnswerStore, Selection, StoredAnswer, Vector
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant"),
+    pytest.mark.filterwarnings("ignore:Local mode performs exact"),
+]
 DIMENSIONS = 16
 
 
@@ -25,7 +35,35 @@ def _edge(folder: Path) -> OpenableStore:
     return QdrantEdgeStore(folder / "cache", DIMENSIONS, "e" * 64)
 
 
-STORES: dict[str, Callable[[Path], OpenableStore]] = {"edge": _edge}
+def _sealed_edge(folder: Path) -> OpenableStore:
+    cipher = AnswerCipher.from_keys(KEY, policy_file="policy.yaml")
+    return QdrantEdgeStore(folder / "cache", DIMENSIONS, "e" * 64, cipher=cipher)
+
+
+def _local(folder: Path) -> OpenableStore:
+    settings = ServerStore(kind="server", url="http://unused", look_up_budget_ms=5_000, store_budget_ms=5_000)
+    return QdrantServerStore(
+        settings, DIMENSIONS, "e" * 64, client=lambda _: AsyncQdrantClient(path=str(folder / "local")), wait=True
+    )
+
+
+def _server(folder: Path) -> OpenableStore:
+    """A real server, where QDRANT_URL names one; each test has a collection of its own."""
+    settings = ServerStore(
+        kind="server",
+        url=os.environ["QDRANT_URL"],
+        api_key=os.environ.get("QDRANT_API_KEY"),
+        grpc=bool(os.environ.get("QDRANT_GRPC")),
+        collection=f"contract-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}",
+        look_up_budget_ms=2_000,
+    )
+    return QdrantServerStore(settings, DIMENSIONS, "e" * 64, wait=True)
+
+
+KEY = "YmFzZTY0LWtleS1mb3ItYS10ZXN0LTMyLWJ5dGVzISE="
+STORES: dict[str, Callable[[Path], OpenableStore]] = {"edge": _edge, "edge sealed": _sealed_edge, "local": _local}
+if "QDRANT_URL" in os.environ:
+    STORES["server"] = _server
 
 
 @pytest.fixture(params=STORES)
@@ -180,3 +218,67 @@ async def test_any_text_makes_the_round_trip(store: AnswerStore, tenant: str, co
     found = await store.look_up_exact(tenant, context, prompt, now=150.0)
     assert found is not None
     assert (found.answer.prompt, found.answer.body["text"]) == (prompt, prompt)
+
+
+async def test_neighbours_come_with_their_vectors(store: AnswerStore) -> None:
+    await store.store(answer(vector=unit(3)))
+    found = await store.look_up("tenant-a", "context-1", unit(1), now=150.0)
+    assert found[0].answer.vector == pytest.approx(unit(3), abs=1e-6)
+
+
+async def test_tags_and_confirmations_make_the_round_trip(store: AnswerStore) -> None:
+    await store.store(answer(tags=("doc:3", "x"), confirmed_by=("a", "b")))
+    found = await store.look_up_exact("tenant-a", "context-1", "What is a tier?", now=150.0)
+    assert found is not None
+    assert (found.answer.tags, found.answer.confirmed_by) == (("doc:3", "x"), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("selection", "gone"),
+    [
+        (Selection(), {"0", "1", "2", "3"}),
+        (Selection(tenant="tenant-b"), {"1"}),
+        (Selection(prompt="prompt 2"), {"2"}),
+        (Selection(entry_ids=("0", "3", "9")), {"0", "3"}),
+        (Selection(entry_ids=()), set()),
+        (Selection(stored_before=102.0), {"0", "1"}),
+        (Selection(tag="v2"), {"2", "3"}),
+        (Selection(tag="v2", stored_before=103.0), {"2"}),
+        (Selection(tenant="nobody"), set()),
+    ],
+)
+async def test_what_a_selection_removes_is_never_served_again(
+    store: AnswerStore, selection: Selection, gone: set[str]
+) -> None:
+    for number in range(4):
+        await store.store(
+            answer(
+                tenant="tenant-b" if number == 1 else "tenant-a", prompt=f"prompt {number}", entry_id=str(number),
+                stored_at=100.0 + number, tags=("v2",) if number > 1 else ("v1",), vector=unit(number),
+            )
+        )  # fmt: skip
+    page = await store.browse(selection)
+    assert {entry.entry_id for entry in page.entries} == gone
+    assert await store.remove(selection) == len(gone)
+    left = {entry.entry_id for entry in (await store.browse(Selection())).entries}
+    assert left == {"0", "1", "2", "3"} - gone
+    for number in range(4):
+        tenant = "tenant-b" if number == 1 else "tenant-a"
+        found = await store.look_up_exact(tenant, "context-1", f"prompt {number}", now=150.0)
+        assert (found is None) == (str(number) in gone)
+    assert (await store.stats()).entries == 4 - len(gone)
+
+
+async def test_pages_show_every_entry_once(store: AnswerStore) -> None:
+    for number in range(7):
+        await store.store(answer(prompt=f"prompt {number}", entry_id=str(number), vector=unit(number)))
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        page = await store.browse(Selection(), after=after, limit=3)
+        seen += [entry.entry_id for entry in page.entries]
+        assert all(entry.vector.shape == (DIMENSIONS,) for entry in page.entries)
+        after = page.after
+        if after is None:
+            break
+    assert sorted(seen) == [str(number) for number in range(7)]

@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tiergate.demo.background import BackgroundProvider
-from tiergate.demo.proxy_process import ProxyProcess, run_quickstart
+from tiergate.demo.proxy_process import ProxyProcess, run_provider, run_proxy, run_quickstart
 from tiergate.demo.quickstart import await_record
 from tiergate.pack import locate_pack
 
@@ -85,6 +85,7 @@ def write_pack(
     for name in ("payload_log.py", "keys.py", "broken_encoder.py"):
         shutil.copy(HERE / "callbacks" / name, pack / name)
     _change(pack / "config.yaml", _add_test_callbacks)
+    _change(pack / "policy.yaml", _be_patient)
     for name, change in (("policy.yaml", policy), ("config.yaml", config)):
         if change is not None:
             _change(pack / name, change)
@@ -97,6 +98,12 @@ def _change(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
+def _be_patient(policy: dict[str, Any]) -> None:
+    """Give the stages before the call time on a busy machine; a test of budgets sets its own."""
+    policy["semantic_cache"]["budget_ms"] = policy["intent_router"]["budget_ms"] = 5_000
+    policy["semantic_cache"]["single_flight"] = {"budget_ms": 200_000}
+
+
 def _add_test_callbacks(config: dict[str, Any]) -> None:
     config["litellm_settings"]["callbacks"].append("payload_log.payload_log")
     config["general_settings"]["custom_auth"] = "keys.authenticate"
@@ -104,6 +111,30 @@ def _add_test_callbacks(config: dict[str, Any]) -> None:
     config["router_settings"]["disable_cooldowns"] = True
     embed = {"model": "openai/embedding-small", "api_base": "os.environ/STANDIN_OPENAI_BASE", "api_key": "x"}
     config["model_list"].append({"model_name": "embed", "litellm_params": embed})
+
+
+@contextmanager
+def running_pair(
+    folder: Path, *, config: Callable[[dict[str, Any]], None], environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[Gateway, Gateway]]:
+    """Run two proxies, each with a folder of its own, on the same two providers."""
+    with ExitStack() as stack:
+        first = stack.enter_context(run_provider("first", folder, scenario="quickstart"))
+        second = stack.enter_context(run_provider("second", folder, scenario="quickstart"))
+        settings = {
+            "STANDIN_OPENAI_BASE": f"{first.url}/v1",
+            "STANDIN_ANTHROPIC_BASE": first.url,
+            "STANDIN_SECOND_BASE": f"{second.url}/v1",
+            "STANDIN_KEY": "stand-in",
+            **(environ or {}),
+        }
+        gateways = []
+        for name in ("one", "two"):
+            (folder / name).mkdir()
+            file = write_pack(folder / name, config=config)
+            proxy = stack.enter_context(run_proxy(file, folder / name, environ=settings))
+            gateways.append(Gateway(proxy=proxy, first=first, second=second))
+        yield gateways[0], gateways[1]
 
 
 StartGateway = Callable[..., AbstractContextManager[Gateway]]
@@ -131,6 +162,16 @@ def start_gateway(tmp_path: Path) -> StartGateway:
 
     def start(**changes: Any) -> AbstractContextManager[Gateway]:
         return running_gateway(tmp_path, **changes)
+
+    return start
+
+
+@pytest.fixture
+def start_pair(tmp_path: Path) -> Callable[..., AbstractContextManager[tuple[Gateway, Gateway]]]:
+    """Return a function that runs two proxies on the same providers."""
+
+    def start(**changes: Any) -> AbstractContextManager[tuple[Gateway, Gateway]]:
+        return running_pair(tmp_path, **changes)
 
     return start
 

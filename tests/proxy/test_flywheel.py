@@ -79,7 +79,7 @@ class Walk:
 
 def workload(seed: int, count: int, *, hard_share: float, hard: Sequence[str] = HARD) -> list[str]:
     """Prompts under a hidden rule: the cheap model answers EASY ones well and hard ones wrongly."""
-    draw = random.Random(seed)  # noqa: S311  repeatable prompts, no secrets
+    draw = random.Random(seed)
     prompts = []
     for number in range(count):
         template = draw.choice(hard if draw.random() < hard_share else EASY)
@@ -145,7 +145,14 @@ def strict_start(store: Path) -> None:
         for name, curve in base.calibration.tiers.items()
     }
     calibration = base.calibration.model_copy(update={"tiers": careful})
-    write_artifact(store / "careful", manifest=kept, head=base.head, calibration=calibration, card="careful")
+    write_artifact(
+        store / "careful",
+        manifest=kept,
+        head=base.head,
+        calibration=calibration,
+        card="careful",
+        reference=base.reference,
+    )
     switch_to(store, store / "careful")
 
 

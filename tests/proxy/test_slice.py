@@ -67,7 +67,7 @@ def test_a_streamed_question_is_stored_and_a_stream_can_be_served_from_the_cache
     assert gateway.final_record(cached_headers["x-tiergate-decision-id"])["cost_usd"] == 0
 
 
-WEAK = "What is the national bird of Tuvalu?"
+WEAK = "What is the national flower of Tuvalu?"
 
 
 def test_a_weak_answer_is_escalated_and_both_calls_are_logged_and_billed(start_gateway: Any) -> None:
@@ -111,7 +111,7 @@ def wait_for(read: Any, *, count: int) -> list[Any]:
 
 def test_a_provider_that_is_down_is_replaced_within_the_tier(gateway: Any) -> None:
     gateway.first.order("fault", model="deepseek*", fault="status_503", times=1)
-    _, headers = gateway.ask("How many days are in a week?")
+    _, headers = gateway.ask("What is the capital of Spain?")
     record = gateway.record(headers["decision-id"])
     failed, answered = record["calls"]
     assert headers["tier"] == "simple"

@@ -108,7 +108,7 @@ RUNTIME = [path for path in sources() if name_of(path).startswith("plugins/tierg
 def uses_litellm(path: Path) -> bool:
     """Tell whether LiteLLM, whose import does many things, comes with a module."""
     inside = path.relative_to(ROOT / "plugins/tiergate")
-    return inside.parts[0] in {"hooks", "runtime.py", "callbacks.py"} or inside.name.startswith("litellm_")
+    return inside.parts[0] in {"hooks", "http", "runtime.py", "callbacks.py"} or inside.name.startswith("litellm_")
 
 
 @pytest.mark.parametrize("with_litellm", [False, True])

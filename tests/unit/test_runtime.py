@@ -8,8 +8,10 @@ import pytest
 
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
+from tiergate.adapters.qdrant_server_store import QdrantServerStore
 from tiergate.artifact import builtin_artifact_path, load_artifact, write_artifact
-from tiergate.errors import ArtifactError, PolicyError
+from tiergate.cache_parts import build_store
+from tiergate.errors import ArtifactError
 from tiergate.pack import locate_pack
 from tiergate.pack_check import load_pack
 from tiergate.runtime import (
@@ -19,7 +21,6 @@ from tiergate.runtime import (
     build_classifier,
     build_embedder,
     build_shadow,
-    build_store,
 )
 from tiergate.settings import Encoder, Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
@@ -43,13 +44,12 @@ def test_the_order_of_the_stages() -> None:
     assert (SemanticCache, IntentRouter, ConfidenceGate, DecisionRecorder) == PIPELINE
 
 
-def test_a_store_that_this_version_cannot_open_is_named(pack: Path) -> None:
+def test_a_server_that_is_down_does_not_stop_start_up(pack: Path) -> None:
     loaded = load_pack(pack / "policy.yaml", pack / "config.yaml")
-    store = {"kind": "server", "url": "http://127.0.0.1:1"}
-    policy = Policy.model_validate(loaded.policy.model_dump(mode="json") | {"semantic_cache": {"store": store}})
-    with pytest.raises(PolicyError) as caught:
-        build_store(policy, FakeEmbedder(), pack / "policy.yaml")
-    assert caught.value.key == "semantic_cache.store.kind"
+    named = {"kind": "server", "url": "http://127.0.0.1:1"}
+    policy = Policy.model_validate(loaded.policy.model_dump(mode="json") | {"semantic_cache": {"store": named}})
+    store = build_store(policy, FakeEmbedder(), pack / "policy.yaml")
+    assert isinstance(store, QdrantServerStore)
 
 
 async def test_an_embeddings_endpoint_may_be_the_encoder() -> None:
@@ -106,7 +106,12 @@ async def test_a_reload_swaps_policy_and_artifact_and_requests_in_flight_keep_th
         base = load_artifact(artifact)
         kept = {k: v for k, v in base.manifest.model_dump().items() if k not in ("format_version", "labels", "files")}
         write_artifact(
-            artifact, manifest=kept | {"method": "another"}, head=base.head, calibration=base.calibration, card="new"
+            artifact,
+            manifest=kept | {"method": "another"},
+            head=base.head,
+            calibration=base.calibration,
+            card="new",
+            reference=base.reference,
         )
         assert runtime.reload()
         after = runtime.pipeline
@@ -140,6 +145,26 @@ async def test_a_bad_new_file_is_refused_and_the_old_one_stays(
         assert not runtime.reload()
         assert runtime.pipeline is before
         assert "refused" in caplog.text
+    finally:
+        await runtime.aclose()
+
+
+async def test_a_reload_builds_the_arms_anew_and_keeps_what_was_learnt(pack: Path) -> None:
+    files = pack / "policy.yaml", pack / "config.yaml"
+    runtime = Runtime(load_pack(*files), policy_path=files[0], config_path=files[1], models=LiteLLMModels(lambda: None))
+    try:
+        before = runtime.pipeline
+        experiment = "experiments: [{name: cut, arms: {a: {}, b: {intent_router.min_quality: 0.8}}}]\n"
+        files[0].write_text(files[0].read_text() + experiment)
+        tune(pack, "min_quality: 0.95", "min_quality: 0.90")
+        assert runtime.reload()
+        after = runtime.pipeline
+        assert after.arms["cut", "b"].intent_router.policy.intent_router.min_quality == 0.8
+        assert after.arms["cut", "a"].policy.intent_router.min_quality == 0.9
+        assert after.semantic_cache.grey_zone is before.semantic_cache.grey_zone
+        assert after.semantic_cache.flights is before.semantic_cache.flights
+        assert after.latency is before.latency
+        assert runtime.dashboard.policy is after.policy
     finally:
         await runtime.aclose()
 

@@ -64,6 +64,8 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
         "tiergate/_pack/models/openai.yaml",
         "tiergate/_pack/quickstart/config.yaml",
         "tiergate/_pack/quickstart/policy.yaml",
+        "tiergate/_pack/recipes/agent-stack/probes.yaml",
+        "tiergate/_pack/recipes/agent-stack/verify.sh",
         "tiergate/demo/scenarios/quickstart.yaml",
         "tiergate/demo/quickstart_walk.yaml",
         "tiergate_classifier/__init__.py",

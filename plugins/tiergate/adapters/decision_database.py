@@ -4,17 +4,19 @@ Everything here blocks; the log calls it from its writer thread, the command lin
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
 
-from tiergate.adapters.decision_tables import DECISIONS, METADATA, SCHEMA, SCHEMA_VERSION, build_row
+from tiergate.adapters.decision_rollups import delete_old, find_retention_hour, hour_of, reopen_hours, roll_hours
+from tiergate.adapters.decision_schema import open_schema
+from tiergate.adapters.decision_search import Cursor, find_decision, find_decisions
+from tiergate.adapters.decision_tables import DECISIONS
 from tiergate.errors import DecisionLogError
 
 _POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"})
@@ -25,8 +27,6 @@ ROWS_AT_ONCE: Final = 8
 BREATH_S: Final = 50e-6
 """How long the writer thread pauses between pieces. Without a pause it keeps the interpreter lock for up to the switch
 interval (5 ms), and the event loop waits; after a pause of zero it has the lock back before the loop's thread wakes."""
-
-_SCHEMA_LOCK: Final = 0x7469657267617465  # "tiergate": PostgreSQL's advisory lock while tables are made
 
 
 def parse_url(url: str) -> sa.URL:
@@ -62,31 +62,20 @@ def find_sqlite_path(url: sa.URL) -> Path | None:
     return Path(name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """A place in the log, ordered by time and then by id.
-
-    Attributes:
-        ts: Unix time of a decision in seconds.
-        decision_id: Its id.
-    """
-
-    ts: float
-    decision_id: str
-
-
 class DecisionDatabase:
     """A connection to the database of the decision log; for one thread at a time.
 
     Args:
         url: From `parse_url`.
         busy_timeout_s: How long a statement waits for another writer.
+        retention_days: How long `tidy` keeps decisions; None keeps them all.
 
     Raises:
         ModuleNotFoundError: The PostgreSQL driver is not installed.
     """
 
-    def __init__(self, url: sa.URL, *, busy_timeout_s: float = 5.0) -> None:
+    def __init__(self, url: sa.URL, *, busy_timeout_s: float = 5.0, retention_days: float | None = None) -> None:
+        self._retention_days = retention_days
         self._sqlite = url.get_backend_name() == "sqlite"
         # Parameters hold prompts, so they stay out of error messages.
         self._engine = sa.create_engine(
@@ -101,27 +90,14 @@ class DecisionDatabase:
         self._upsert = _build_upsert(sqlite_file=self._sqlite)
 
     def open_schema(self) -> None:
-        """Make the tables where they are missing, and write once, so that a read-only database is found out now.
+        """Bring the tables to this version, and write once, so that a read-only database is found out now.
 
         Raises:
             DecisionLogError: The database cannot be reached or written, or a newer tiergate has changed its tables.
         """
         try:
             with self._engine.begin() as connection:
-                if not self._sqlite:
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-                for table in METADATA.sorted_tables:
-                    connection.execute(CreateTable(table, if_not_exists=True))
-                    for index in sorted(table.indexes, key=lambda item: str(item.name)):
-                        connection.execute(CreateIndex(index, if_not_exists=True))
-                version = connection.scalar(sa.select(sa.func.max(SCHEMA.c.version)))
-                if version is not None and version > SCHEMA_VERSION:
-                    raise DecisionLogError(f"its tables have version {version}, this tiergate knows {SCHEMA_VERSION}")
-                opened = {"version": SCHEMA_VERSION, "opened_at": time.time()}
-                if version is None:
-                    connection.execute(sa.insert(SCHEMA).values(opened))
-                else:
-                    connection.execute(sa.update(SCHEMA).values(opened).where(SCHEMA.c.version == version))
+                open_schema(connection, sqlite_file=self._sqlite)
         except SQLAlchemyError as error:
             raise DecisionLogError(describe_error(error)) from error
 
@@ -141,6 +117,9 @@ class DecisionDatabase:
             return 0
         try:
             with self._engine.begin() as connection:
+                late = self._find_late_hours(values)
+                if late:
+                    reopen_hours(connection, late)
                 for start in range(0, len(values), ROWS_AT_ONCE):
                     connection.execute(self._upsert, list(values[start : start + ROWS_AT_ONCE]))
                     time.sleep(BREATH_S)
@@ -154,14 +133,76 @@ class DecisionDatabase:
             raise DecisionLogError(describe_error(error)) from error
         return 0
 
+    def tidy(self, *, hours: int = 24, rows: int = 500) -> bool:
+        """Sum up hours that are over and delete decisions past their retention, one piece of each.
+
+        Args:
+            hours: At most so many hours are summed.
+            rows: At most so many decisions are deleted.
+
+        Returns:
+            Whether there is more to do.
+
+        Raises:
+            DecisionLogError: The database cannot be reached or is locked.
+        """
+        now = time.time()
+        try:
+            with self._engine.begin() as connection:
+                summed = roll_hours(connection, now=now, limit=hours)
+            deleted = 0
+            if self._retention_days is not None:
+                with self._engine.begin() as connection:
+                    deleted = delete_old(connection, now=now, retention_days=self._retention_days, limit=rows)
+        except SQLAlchemyError as error:
+            raise DecisionLogError(describe_error(error)) from error
+        return summed == hours or deleted == rows
+
+    def _find_late_hours(self, values: Sequence[Mapping[str, Any]]) -> set[int]:
+        """Return the hours of these rows that may be summed already. Of hours past the retention only sums are left."""
+        now = time.time()
+        first = 0 if self._retention_days is None else find_retention_hour(now, self._retention_days)
+        hours = {hour_of(row["ts"]) for row in values if row["ts"] is not None}
+        return {hour for hour in hours if first <= hour < hour_of(now)}
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Give a connection whose writes are committed together when the block ends.
+
+        Raises:
+            DecisionLogError: The database cannot be reached or is locked; nothing is written.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise DecisionLogError(describe_error(error)) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Give a connection whose queries all see the same state.
+
+        Raises:
+            DecisionLogError: The database cannot be read.
+        """
+        try:
+            with self._engine.connect() as connection:
+                if self._sqlite:
+                    connection.exec_driver_sql("BEGIN")
+                else:
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901
+                yield connection
+        except SQLAlchemyError as error:
+            raise DecisionLogError(describe_error(error)) from error
+
     def read_decision(self, decision_id: str) -> dict[str, Any] | None:
         """Return the row of one decision as it was recorded; None when there is none.
 
         Raises:
             DecisionLogError: The database cannot be read.
         """
-        rows = self._read(_SELECT.where(DECISIONS.c.decision_id == decision_id))
-        return rows[0] if rows else None
+        with self.snapshot() as connection:
+            return find_decision(connection, decision_id)
 
     def read_decisions(
         self, *, limit: int = 100, after: Cursor | None = None, newest_first: bool = False
@@ -176,30 +217,22 @@ class DecisionDatabase:
         Raises:
             DecisionLogError: The database cannot be read.
         """
-        place = sa.tuple_(DECISIONS.c.ts, DECISIONS.c.decision_id)
-        query = _SELECT.limit(limit)
-        if newest_first:
-            query = query.order_by(DECISIONS.c.ts.desc(), DECISIONS.c.decision_id.desc())
-        else:
-            query = query.order_by(DECISIONS.c.ts, DECISIONS.c.decision_id)
-        if after is not None:
-            here = sa.tuple_(sa.literal(after.ts, sa.Double), sa.literal(after.decision_id, sa.Text))
-            query = query.where(place < here if newest_first else place > here)
-        return self._read(query)
+        with self.snapshot() as connection:
+            return find_decisions(connection, limit=limit, after=after, newest_first=newest_first)
+
+    def read_first_ts(self) -> float | None:
+        """Return the time of the oldest decision, Unix time in seconds; None when there is none.
+
+        Raises:
+            DecisionLogError: The database cannot be read.
+        """
+        with self.snapshot() as connection:
+            first: float | None = connection.scalar(sa.select(sa.func.min(DECISIONS.c.ts)))
+        return first
 
     def close(self) -> None:
         """Close the connection."""
         self._engine.dispose()
-
-    def _read(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
-        try:
-            with self._engine.connect() as connection:
-                return [build_row(*stored) for stored in connection.execute(query)]
-        except SQLAlchemyError as error:
-            raise DecisionLogError(describe_error(error)) from error
-
-
-_SELECT: Final = sa.select(DECISIONS.c.record, DECISIONS.c.embedding, DECISIONS.c.prompt)
 
 
 def read_decision(url: str, decision_id: str) -> dict[str, Any] | None:
@@ -208,7 +241,7 @@ def read_decision(url: str, decision_id: str) -> dict[str, Any] | None:
     Raises:
         DecisionLogError: The database does not exist or cannot be read.
     """
-    database = _open_for_reading(url)
+    database = open_for_reading(url)
     try:
         return database.read_decision(decision_id)
     finally:
@@ -223,7 +256,7 @@ def read_decisions(
     Raises:
         DecisionLogError: The database does not exist or cannot be read.
     """
-    database = _open_for_reading(url)
+    database = open_for_reading(url)
     try:
         return database.read_decisions(limit=limit, after=after, newest_first=newest_first)
     finally:
@@ -236,7 +269,12 @@ def describe_error(error: SQLAlchemyError) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else ''}"
 
 
-def _open_for_reading(url: str) -> DecisionDatabase:
+def open_for_reading(url: str) -> DecisionDatabase:
+    """Return the database of an existing log.
+
+    Raises:
+        DecisionLogError: The URL is wrong, the database does not exist, or its driver is missing.
+    """
     try:
         parsed = parse_url(url)
     except ValueError as error:

@@ -32,6 +32,7 @@ _KEY: Final = "decision_log.url"
 _COMPLAIN_EVERY_S: Final = 60.0
 _ADOPT_EVERY_S: Final = 60.0
 _MAX_BACKOFF_S: Final = 5.0
+_TIDY_EVERY_S: Final = 30.0
 
 
 class SqlDecisionLog(DecisionLog):
@@ -59,6 +60,7 @@ class SqlDecisionLog(DecisionLog):
         self._refused = self._torn = self._written = self._recovered = 0
         self._complained_at = -_COMPLAIN_EVERY_S
         self._adopted_at = 0.0
+        self._tidy_at = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="tiergate-decision-log", daemon=True)
         self._thread.start()
@@ -87,6 +89,16 @@ class SqlDecisionLog(DecisionLog):
     def torn(self) -> int:
         """Lines of dead processes that were not whole."""
         return self._torn
+
+    def state(self) -> dict[str, int]:
+        """Return the counts of rows for those who watch the log."""
+        return {
+            "pending": self.pending,
+            "written": self.written,
+            "dropped": self.dropped,
+            "recovered": self.recovered,
+            "torn": self.torn,
+        }
 
     @override
     def record(self, row: Mapping[str, Any]) -> None:
@@ -131,6 +143,8 @@ class SqlDecisionLog(DecisionLog):
                 break
             if time.monotonic() - self._adopted_at >= _ADOPT_EVERY_S:
                 self._adopt()
+            if flushed and time.monotonic() >= self._tidy_at:
+                self._tidy()
         deadline = time.monotonic() + self._close_timeout_s
         while not self._flush(deadline) and time.monotonic() < deadline:
             time.sleep(min(self._flush_interval_s, 0.2))
@@ -145,6 +159,15 @@ class SqlDecisionLog(DecisionLog):
             self._recovered += self._journal.adopt()
         except OSError as error:
             self._complain(f"its journal folder cannot be read: {error.strerror}")
+
+    def _tidy(self) -> None:
+        """Sum up an hour and delete a few old rows; come back soon while there is more."""
+        more = False
+        try:
+            more = self._database.tidy(hours=1, rows=100)
+        except DecisionLogError as error:
+            self._complain(f"its old rows cannot be summed up or deleted: {error}")
+        self._tidy_at = time.monotonic() + (0 if more else _TIDY_EVERY_S)
 
     def _flush(self, deadline: float = math.inf) -> bool:
         """Write everything that waits, until the deadline; False when there was trouble."""
@@ -206,6 +229,7 @@ def open_decision_log(
     max_journal_bytes: int = 256 << 20,
     flush_interval_s: float = 0.2,
     busy_timeout_s: float = 5.0,
+    retention_days: float | None = None,
 ) -> SqlDecisionLog:
     """Open database and journal and start the writer.
 
@@ -217,6 +241,7 @@ def open_decision_log(
         max_journal_bytes: What may wait while the database is away.
         flush_interval_s: How long a row may wait before it is written.
         busy_timeout_s: How long a statement waits for another writer.
+        retention_days: How long decisions are kept; None keeps them all.
 
     Raises:
         ConfigurationError: The URL is wrong, or database or folder cannot be reached or written.
@@ -232,7 +257,7 @@ def open_decision_log(
     )
     shown = parsed.render_as_string(hide_password=True)
     try:
-        database, journal = _open_parts(parsed, folder, max_journal_bytes, busy_timeout_s)
+        database, journal = _open_parts(parsed, folder, max_journal_bytes, (busy_timeout_s, retention_days))
     except ModuleNotFoundError as error:
         fix = "pip install 'tiergate[postgres]'"
         raise ConfigurationError(policy_file, _KEY, "the PostgreSQL driver is not installed", fix) from error
@@ -247,12 +272,12 @@ def open_decision_log(
 
 
 def _open_parts(
-    url: sa.URL, folder: Path, max_journal_bytes: int, busy_timeout_s: float
+    url: sa.URL, folder: Path, max_journal_bytes: int, times: tuple[float, float | None]
 ) -> tuple[DecisionDatabase, DecisionJournal]:
     path = find_sqlite_path(url)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    database = DecisionDatabase(url, busy_timeout_s=busy_timeout_s)
+    database = DecisionDatabase(url, busy_timeout_s=times[0], retention_days=times[1])
     try:
         database.open_schema()
         return database, DecisionJournal(folder, max_bytes=max_journal_bytes)

@@ -1,8 +1,13 @@
 """Tables of the decision log, and how a row of the record fills their columns.
 
 `tiergate_decisions` holds each decision once, whole in `record` and again in the scalar columns that queries filter or
-sum on. Indexes: (ts, decision_id) for time windows and paging, (tenant, ts) for one caller, (experiment, arm, ts) for
-the decisions inside an experiment only, and (call_id) to get from LiteLLM's spend log to the decision.
+sum on. Indexes: (ts, decision_id, …) for time windows and paging, (tenant, ts) for one caller,
+(experiment, arm, ts) for the decisions inside an experiment only, and (call_id) to get from LiteLLM's spend log to the
+decision.
+
+`tiergate_feedback` holds what was said of answers, in rows of its own, so that it never races a decision's upsert.
+`tiergate_hours` marks the hours whose sums are in the `tiergate_hour_*` tables; an hour without a mark is summed from
+the decisions themselves. The tables are made by the migrations in `migrations/`, a test keeps both the same.
 """
 
 import base64
@@ -14,7 +19,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Version of the tables that this code writes and reads."""
 
 METADATA: Final = sa.MetaData()
@@ -65,7 +70,10 @@ DECISIONS: Final = sa.Table(
     sa.Column("embedding", sa.LargeBinary, nullable=True, comment="little-endian float32"),
     sa.Column("prompt", sa.Text, nullable=True),
 )
-sa.Index("ix_tiergate_decisions_ts", DECISIONS.c.ts, DECISIONS.c.decision_id)
+FILTERS: Final = ("final_tier", "domain", "cache_outcome", "gate_outcome", "status")
+"""Columns that the list of decisions filters on, so they stand in the index on time: a rare outcome is found in it."""
+
+sa.Index("ix_tiergate_decisions_ts", DECISIONS.c.ts, DECISIONS.c.decision_id, *(DECISIONS.c[name] for name in FILTERS))
 sa.Index("ix_tiergate_decisions_tenant", DECISIONS.c.tenant, DECISIONS.c.ts)
 sa.Index("ix_tiergate_decisions_call_id", DECISIONS.c.call_id)
 _IN_EXPERIMENT: Final = DECISIONS.c.experiment.is_not(None)
@@ -77,6 +85,74 @@ sa.Index(
     sqlite_where=_IN_EXPERIMENT,
     postgresql_where=_IN_EXPERIMENT,
 )
+
+FEEDBACK: Final = sa.Table(
+    "tiergate_feedback",
+    METADATA,
+    sa.Column("decision_id", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True, comment="user, or judge"),
+    sa.Column("ts", sa.Double, nullable=False, comment="Unix time of the feedback"),
+    sa.Column("score", sa.Double, nullable=True, comment="0 to 1"),
+    sa.Column("wrong_cache_hit", sa.Boolean, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("probability", sa.Double, nullable=True, comment="of being sampled; null when nobody sampled"),
+    # Copied from the decision, so that figures over much feedback need not look each decision up.
+    sa.Column("decision_ts", sa.Double, nullable=True),
+    sa.Column("cache_outcome", sa.Text, nullable=True),
+    sa.Column("gate_outcome", sa.Text, nullable=True),
+    sa.Column("confidence", sa.Double, nullable=True),
+)
+FEEDBACK_COPIES: Final = ("cache_outcome", "gate_outcome", "confidence")
+sa.Index("ix_tiergate_feedback_decision_ts", FEEDBACK.c.decision_ts)
+
+HOURS: Final = sa.Table(
+    "tiergate_hours",
+    METADATA,
+    sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False, comment="Unix time / 3600"),
+    sa.Column("rolled_at", sa.Double, nullable=False),
+)
+HOUR_DECISIONS: Final = sa.Table(
+    "tiergate_hour_decisions",
+    METADATA,
+    sa.Column("hour", sa.BigInteger, nullable=False),
+    *(
+        sa.Column(name, sa.Text)
+        for name in ("final_tier", "domain", "cache_outcome", "gate_outcome", "gate_reason", "status")
+    ),
+    sa.Column("experiment", sa.Text),
+    sa.Column("arm", sa.Text),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("priced", sa.BigInteger, nullable=False, comment="requests with a known baseline"),
+    *(
+        sa.Column(name, sa.Double, nullable=False)
+        for name in ("cost_usd", "baseline_cost_usd", "saved_usd", "latency_ms", "overhead_ms")
+    ),
+)
+sa.Index("ix_tiergate_hour_decisions_hour", HOUR_DECISIONS.c.hour)
+HOUR_CALLS: Final = sa.Table(
+    "tiergate_hour_calls",
+    METADATA,
+    sa.Column("hour", sa.BigInteger, nullable=False),
+    *(sa.Column(name, sa.Text) for name in ("provider", "model_group", "tier", "status")),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("fallbacks", sa.BigInteger, nullable=False),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
+    sa.Column("cost_usd", sa.Double, nullable=False),
+    sa.Column("ms", sa.Double, nullable=False),
+)
+sa.Index("ix_tiergate_hour_calls_hour", HOUR_CALLS.c.hour)
+HOUR_SCORES: Final = sa.Table(
+    "tiergate_hour_scores",
+    METADATA,
+    sa.Column("hour", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="latency_ms, confidence, route_score or similarity"),
+    sa.Column("bucket", sa.BigInteger, nullable=False),
+    sa.Column("n", sa.BigInteger, nullable=False),
+)
+sa.Index("ix_tiergate_hour_scores_hour", HOUR_SCORES.c.hour, HOUR_SCORES.c.kind)
+HOUR_TABLES: Final = (HOUR_DECISIONS, HOUR_CALLS, HOUR_SCORES)
+"""Sums of the hours that `tiergate_hours` marks, and of no others."""
 
 
 def may_need_cleaning(line: bytes) -> bool:

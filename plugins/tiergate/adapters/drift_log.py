@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tiergate.adapters.decision_database import Cursor, read_decisions
+from tiergate.adapters.decision_database import read_decisions
+from tiergate.adapters.decision_search import Cursor
 from tiergate.policy.drift import DriftFinding, Observation, find_drift
 from tiergate.settings import Policy
 from tiergate.telemetry.record import decode_embedding

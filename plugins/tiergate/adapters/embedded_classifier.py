@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import starmap
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from tiergate.artifact import Artifact
 from tiergate.artifact_format import MANIFEST, TierCalibration
 from tiergate.errors import ArtifactError, ClassifierError
+from tiergate.policy.domain_heads import DomainHeads
 from tiergate.policy.features import FEATURES
 from tiergate.ports import Classification, Vector
 
@@ -25,6 +27,7 @@ class EmbeddedClassifier:
 
     Args:
         artifact: What to score with.
+        own_domains: Heads of the domains that policy.yaml names by examples.
 
     Raises:
         ArtifactError: The artifact reads a surface feature that this version does not compute.
@@ -32,12 +35,16 @@ class EmbeddedClassifier:
 
     kind = "embedded"
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, own_domains: DomainHeads | None = None) -> None:
         unknown = set(artifact.manifest.features) - set(FEATURES)
         if unknown:
             problem = f"{sorted(unknown)!r} are no surface features of this version of tiergate"
             raise ArtifactError(MANIFEST, "features", problem, "train the artifact with this version")
         self._artifact = artifact
+        self._own = own_domains
+        reference = artifact.reference
+        self._reference = np.zeros((0, 0)) if reference is None else reference.vectors.astype(np.float32)
+        self._flag_width = artifact.calibration.domains.flag_width
         self._dimensions = artifact.manifest.encoder.dimensions
         self._calibrations = [_Curve(artifact.calibration.tiers[tier]) for tier in artifact.tiers]
         self._temperature = artifact.calibration.domains.temperature
@@ -54,8 +61,9 @@ class EmbeddedClassifier:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Domains the artifact knows."""
-        return self._artifact.domains
+        """Domains that get a score."""
+        own = self._own.cuts if self._own is not None else ()
+        return (*self._artifact.domains, *(name for name in own if name not in self._artifact.domains))
 
     async def classify(self, vector: Vector, features: Mapping[str, float], prompt: str) -> Classification:
         """Score one prompt.
@@ -91,11 +99,19 @@ class EmbeddedClassifier:
             raise ClassifierError("a score is not finite; the vector or a feature is not finite")
         pairs = starmap(_Curve.at, zip(self._calibrations, tier_log_odds[0], strict=True))
         scores, bounds = np.maximum.accumulate(np.array(list(pairs)), axis=0).T.tolist()
+        domains = dict(zip(self._artifact.domains, self._softmax(domain_logits[0]).tolist(), strict=True))
+        flags = self._artifact.head.flag_log_odds(vector[np.newaxis], self._reference, self._flag_width)[0]
+        domains |= dict(zip(self._artifact.calibration.domains.flags, _sigmoid(flags).tolist(), strict=True))
+        cuts = self._artifact.calibration.domains.min_scores
+        if self._own is not None:
+            domains |= self._own.scores(vector)
+            cuts = {**cuts, **self._own.cuts}
         return Classification(
             scores=dict(zip(self.tiers, scores, strict=True)),
             lower_bounds=dict(zip(self.tiers, bounds, strict=True)),
-            domains=dict(zip(self.domains, self._softmax(domain_logits[0]).tolist(), strict=True)),
-            domain_cuts=self._artifact.calibration.domains.min_scores,
+            domains=domains,
+            domain_cuts=cuts,
+            tier_cuts={name: cut.cut for name, cut in self._artifact.calibration.cuts.items()},
         )
 
     def _softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -105,6 +121,10 @@ class EmbeddedClassifier:
 
     async def aclose(self) -> None:
         """Nothing is held open."""
+
+
+def _sigmoid(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds.astype(np.float64), -35.0, 35.0))))
 
 
 class _Curve:

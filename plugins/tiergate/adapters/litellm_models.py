@@ -10,11 +10,20 @@ import litellm
 from litellm.exceptions import LITELLM_EXCEPTION_TYPES
 
 from tiergate.errors import EscalationError
+from tiergate.exchange import Endpoint
 from tiergate.policy.constraints import ModelFacts
 from tiergate.policy.money import Price
 
-HOST_KEYS = frozenset({"model", "metadata", "litellm_logging_obj", "litellm_call_id", "stream", "stream_options"})
+HOST_KEYS = frozenset({"model", "litellm_logging_obj", "litellm_call_id", "stream", "stream_options"})
 """What a second call must not inherit from the first."""
+
+METHODS: Mapping[Endpoint, tuple[str, str]] = {
+    "chat_completions": ("acompletion", "metadata"),
+    "messages": ("aanthropic_messages", "litellm_metadata"),
+    "responses": ("aresponses", "litellm_metadata"),
+    "completions": ("atext_completion", "metadata"),
+}
+"""The Router's method for each endpoint, and the argument that carries LiteLLM's metadata."""
 
 
 PRICE_AGE_S = 60.0
@@ -90,6 +99,9 @@ class LiteLLMModels:
         model_group: str,
         call_id: str,
         params: Mapping[str, Any],
+        *,
+        endpoint: Endpoint = "chat_completions",
+        stream: bool = False,
     ) -> Any:
         """Send a request to a model group as a call of its own.
 
@@ -99,6 +111,8 @@ class LiteLLMModels:
             model_group: Whom to ask.
             call_id: The call's own id.
             params: Parameters of the tier, used where the client set none.
+            endpoint: API that the client used; the same one is asked again.
+            stream: Whether to stream.
 
         Raises:
             EscalationError: The model group gave no answer.
@@ -106,11 +120,12 @@ class LiteLLMModels:
         router = self._router()
         if router is None:
             raise EscalationError("the proxy has no router yet")
-        request = {**params, **{key: value for key, value in body.items() if key not in HOST_KEYS}}
+        method, metadata_key = METHODS[endpoint]
+        dropped = HOST_KEYS - {"stream_options"} if stream else HOST_KEYS
+        request = {**params, **{key: value for key, value in body.items() if key not in dropped}}
+        request[metadata_key] = metadata
         try:
-            return await router.acompletion(
-                **request, model=model_group, metadata=metadata, litellm_call_id=call_id, stream=False
-            )
+            return await getattr(router, method)(**request, model=model_group, litellm_call_id=call_id, stream=stream)
         except _LITELLM_ERRORS as exc:
             raise EscalationError(f"{model_group} gave no answer: {type(exc).__name__}: {exc}") from exc
 

@@ -10,6 +10,9 @@ import numpy as np
 from tiergate.errors import EmbedderError
 from tiergate.ports import Vector
 
+_WINDOW_CHARACTERS = 500
+"""No encoder in use reads fewer tokens than this; a character is at most one token in almost every vocabulary."""
+
 
 def digest_openai_encoder(base_url: str, model: str, dimensions: int) -> str:
     """Return the SHA-256 over address, model and dimensions: the weights behind them cannot be seen."""
@@ -55,6 +58,10 @@ class OpenAIEmbedder:
     def digest(self) -> str:
         """SHA-256 over address, model and dimensions: the weights behind them cannot be seen."""
         return digest_openai_encoder(self._base_url, self._model, self._dimensions)
+
+    def covers(self, text: str) -> bool:
+        """Tell whether a text surely fits into the window of a hosted encoder, at most one token per character."""
+        return len(text) <= _WINDOW_CHARACTERS
 
     async def embed(self, text: str) -> Vector:
         """Return a float32 vector of shape (dimensions,) and length 1.

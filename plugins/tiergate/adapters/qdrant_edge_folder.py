@@ -13,9 +13,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from tiergate.adapters.stored_entry import SCHEMA_VERSION
 from tiergate.errors import ConfigurationError
 
-SCHEMA_VERSION = 1
+MIGRATED_VERSIONS = (1,)
+"""Versions of the folder whose entries are brought up to date when their shard is opened."""
 
 _MANIFEST = "manifest.json"
 _KEY = "semantic_cache.store"
@@ -28,18 +30,19 @@ class EdgeFolder:
         path: The folder; made when missing, then for its owner only, since it holds prompts and answers.
         dimensions: Length of the encoder's vectors.
         encoder_digest: Digest of the encoder. Each encoder has shards of its own, so vectors never mix.
+        borrowed: Whether this process holds the lock already, for another encoder.
 
     Raises:
         ConfigurationError: The folder cannot be used, another process has it open, or its manifest is torn or
             of another schema.
     """
 
-    def __init__(self, path: Path, dimensions: int, encoder_digest: str) -> None:
+    def __init__(self, path: Path, dimensions: int, encoder_digest: str, *, borrowed: bool = False) -> None:
         self.path = path
         self._dimensions = dimensions
         self._digest = encoder_digest
         self._collection = path / encoder_digest[:16]
-        self._lock = self._acquire()
+        self._lock = -1 if borrowed else self._acquire()
         try:
             self._manifest = self._read()
             self.shard = self._current()
@@ -80,6 +83,24 @@ class EdgeFolder:
                 if folder.name != self.shard.name:
                     shutil.rmtree(folder, ignore_errors=True)
 
+    def previous(self) -> tuple[str, int] | None:
+        """Return digest and dimensions of another encoder whose shard is still there; None when there is none."""
+        for name, entry in self._manifest["collections"].items():
+            if name != self._collection.name and (self.path / name / str(entry.get("shard"))).is_dir():
+                return str(entry["encoder_digest"]), int(entry["dimensions"])
+        return None
+
+    def forget(self, encoder_digest: str) -> None:
+        """Remove the collection of another encoder.
+
+        Raises:
+            OSError: The manifest could not be written.
+        """
+        name = encoder_digest[:16]
+        if self._manifest["collections"].pop(name, None) is not None:
+            self.make_current(self.shard)
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
     def release(self) -> None:
         """Give the lock back."""
         if self._lock >= 0:
@@ -113,11 +134,11 @@ class EdgeFolder:
         except (OSError, ValueError, KeyError, TypeError) as exc:
             fix = "move the folder away; the cache then starts empty"
             raise ConfigurationError(file, "", f"cannot be read ({exc!r})", fix) from exc
-        if schema != SCHEMA_VERSION or not isinstance(collections, dict):
+        if schema not in {SCHEMA_VERSION, *MIGRATED_VERSIONS} or not isinstance(collections, dict):
             problem = f"is of schema {schema!r}, this version of tiergate writes {SCHEMA_VERSION}"
             fix = "give another path, or move the folder away; the cache then starts empty"
             raise ConfigurationError(file, "schema", problem, fix)
-        return {"schema": schema, "collections": collections}
+        return {"schema": SCHEMA_VERSION, "collections": collections}
 
     def _unlisted(self) -> Path:
         """The shard to use when the manifest names none: a new one, or the only one that is there."""

@@ -45,12 +45,13 @@ class EdgeLink:
     Args:
         folder: The shard's folder; made when missing.
         dimensions: Length of the vectors.
+        max_entries: The oldest entries go when there are more; 0 for no limit.
 
     Raises:
         StoreError: The process could not open the shard.
     """
 
-    def __init__(self, folder: Path, dimensions: int) -> None:
+    def __init__(self, folder: Path, dimensions: int, max_entries: int = 0) -> None:
         self.folder = folder
         pairs = [socket.socketpair() for _ in range(2)]
         theirs = [pair[1] for pair in pairs]
@@ -64,7 +65,7 @@ class EdgeLink:
             [
                 *_PROCESS,
                 "serve",
-                json.dumps({"folder": str(folder), "dimensions": dimensions}),
+                json.dumps({"folder": str(folder), "dimensions": dimensions, "max_entries": max_entries}),
                 *(str(end.fileno()) for end in theirs),
             ],
             stdin=subprocess.DEVNULL,
@@ -72,7 +73,7 @@ class EdgeLink:
         )
         for end in theirs:
             end.close()
-        ready = self._receive("store", _START_S)
+        ready, _ = self._receive("store", _START_S)
         if "error" in ready:
             self.kill()
             raise StoreError(f"the answer store in {folder} cannot be opened: {ready['error']}")
@@ -93,6 +94,16 @@ class EdgeLink:
             StoreError: The shard answered with an error, took longer than `timeout_s` (then the process is
                 ended), or the process is gone.
         """
+        return self.call_with_vectors(channel, request, vector, timeout_s=timeout_s)[0]
+
+    def call_with_vectors(
+        self, channel: Channel, request: dict[str, Any], vector: bytes = b"", *, timeout_s: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """Send a request and return its answer with the float32 values that came along.
+
+        Raises:
+            StoreError: As `call` does.
+        """
         with self._locks[channel]:
             self._numbers[channel] += 1
             number = self._numbers[channel]
@@ -100,10 +111,10 @@ class EdgeLink:
                 self._channels[channel].send_bytes(encode({"id": number, **request}, vector))
             except OSError as exc:
                 raise StoreError("the answer store's process is gone") from exc
-            answer = self._receive(channel, timeout_s)
+            answer, values = self._receive(channel, timeout_s)
         if "error" in answer:
             raise StoreError(f"the answer store failed: {answer['error']}")
-        return answer
+        return answer, values
 
     def close(self) -> None:
         """Hang up, and wait until the process has flushed."""
@@ -120,17 +131,16 @@ class EdgeLink:
         self._process.kill()
         self._process.wait()
 
-    def _receive(self, channel: Channel, timeout_s: float) -> dict[str, Any]:
+    def _receive(self, channel: Channel, timeout_s: float) -> tuple[dict[str, Any], bytes]:
         connection = self._channels[channel]
         try:
             if not connection.poll(timeout_s):
                 self.kill()
                 raise StoreError(f"the answer store did not answer within {timeout_s:g} s")
-            message, _ = decode(connection.recv_bytes())
+            return decode(connection.recv_bytes())
         except (EOFError, OSError) as exc:
             self.kill()
             raise StoreError(f"the answer store's process ended with status {self._process.returncode}") from exc
-        return message
 
 
 class EdgeOptimiser:

@@ -26,6 +26,7 @@ from typing import Any
 import qdrant_edge as edge
 
 from tiergate.adapters.qdrant_edge_link import decode, encode
+from tiergate.adapters.stored_entry import prompt_id
 from tiergate.errors import StoreError
 
 _SPARE_BYTES = 64 * 1024 * 1024
@@ -36,6 +37,8 @@ _FLUSH_EVERY = 500
 """A flush takes about 10 ms after so many stores, and look-ups wait for it."""
 _PURGE_EVERY_S = 60.0
 _PURGE_GRACE_S = 3600.0
+_COUNT_EVERY = 100
+_PAGE = 1_000
 _EXPIRED_MARGIN = 4
 _SEARCH_WIDTH = 48
 _LOAD_PATIENCE_S = 5.0
@@ -53,6 +56,8 @@ def open_shard(folder: Path, dimensions: int) -> Any:
             shard = edge.EdgeShard.create(str(folder), _shard_config(dimensions))
         present = shard.info().payload_schema
         missing = {name: schema for name, schema in _indexes().items() if name not in present}
+        if "prompt_id" in missing:
+            _backfill(shard)
         for name, schema in missing.items():
             shard.update(edge.UpdateOperation.create_field_index(name, schema))
         if missing:
@@ -82,6 +87,22 @@ def _load(folder: Path) -> Any:
             time.sleep(0.05)
 
 
+def _backfill(shard: Any) -> None:
+    """Give entries of schema 1 the filter keys of schema 2; before the indexes, so a crash starts it again."""
+    offset = None
+    while True:
+        request = edge.ScrollRequest(limit=_PAGE, offset=offset, with_payload=["entry"], with_vector=False)
+        records, offset = shard.scroll(request)
+        for record in records:
+            fields = json.loads(record.payload["entry"])
+            keys = {"entry_id": fields["entry_id"], "stored_at": fields["stored_at"], "tags": []}
+            keys["prompt_id"] = prompt_id(fields["prompt"])
+            shard.update(edge.UpdateOperation.set_payload([record.id], keys))
+        if offset is None:
+            break
+    shard.flush()
+
+
 def _shard_config(dimensions: int) -> Any:
     return edge.EdgeConfig(
         vectors=edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine),
@@ -100,14 +121,30 @@ def _indexes() -> dict[str, Any]:
         "tenant": edge.KeywordIndexParams(enable_hnsw=False),
         "context_key": edge.KeywordIndexParams(enable_hnsw=False),
         "expires_at": edge.FloatIndexParams(enable_hnsw=False),
+        "stored_at": edge.FloatIndexParams(enable_hnsw=False),
+        "entry_id": edge.KeywordIndexParams(enable_hnsw=False),
+        "prompt_id": edge.KeywordIndexParams(enable_hnsw=False),
+        "tags": edge.KeywordIndexParams(enable_hnsw=False),
     }
+
+
+def _filter(where: dict[str, Any]) -> Any:
+    """A filter from conditions: each key has to have one of its values; `stored_before` is a range."""
+    must: list[Any] = [
+        edge.FieldCondition(key, match=edge.MatchAny(values)) for key, values in where.items() if key != "stored_before"
+    ]
+    if "stored_before" in where:
+        must.append(edge.FieldCondition("stored_at", range=edge.RangeFloat(lt=where["stored_before"])))
+    return edge.Filter(must=must) if must else None
 
 
 class _Server:
     """Answers requests one at a time, look-ups before stores."""
 
-    def __init__(self, folder: Path, dimensions: int, look_ups: Any, stores: Any) -> None:
+    def __init__(self, folder: Path, dimensions: int, look_ups: Any, stores: Any, max_entries: int = 0) -> None:
         self._folder = folder
+        self._max_entries = max_entries
+        self._since_count = 0
         self._shard = open_shard(folder, dimensions)
         self._node = folder.stat().st_ino
         self._channels = (look_ups, stores)
@@ -143,7 +180,8 @@ class _Server:
                 answer = getattr(self, f"do_{request['do']}")(request, vector)
         except StoreError as exc:
             return encode({"id": identity, "error": str(exc)})
-        return encode({"id": identity, **answer})
+        vectors = answer.pop("vectors", b"")
+        return encode({"id": identity, **answer}, vectors)
 
     def do_store(self, request: dict[str, Any], vector: bytes) -> dict[str, Any]:
         """Write one entry; it is in the write-ahead log when this returns."""
@@ -153,7 +191,52 @@ class _Server:
         self._unflushed += 1
         if self._unflushed >= _FLUSH_EVERY:
             self._flush()
+        self._since_count += 1
+        if self._max_entries and self._since_count >= min(_COUNT_EVERY, self._max_entries):
+            self._since_count = 0
+            self._evict()
         return {}
+
+    def do_browse(self, request: dict[str, Any], _vector: bytes) -> dict[str, Any]:
+        """Read a page of entries in the order of their identifiers, vectors included."""
+        scroll = edge.ScrollRequest(
+            limit=request["limit"],
+            offset=request["after"],
+            filter=_filter(request["where"]),
+            with_payload=["entry"],
+            with_vector=True,
+        )
+        records, after = self._shard.scroll(scroll)
+        return {
+            "found": [[1.0, record.payload["entry"]] for record in records],
+            "after": None if after is None else str(after),
+            "vectors": _vector_bytes(records),
+        }
+
+    def do_remove(self, request: dict[str, Any], _vector: bytes) -> dict[str, Any]:
+        """Remove the entries that a filter selects; it is in the write-ahead log when this returns."""
+        where = _filter(request["where"])
+        removed = self._shard.count(edge.CountRequest(exact=True, filter=where))
+        self._shard.update(edge.UpdateOperation.delete_points_by_filter(where or edge.Filter(must=[])))
+        self._unflushed += 1
+        return {"removed": removed}
+
+    def _evict(self) -> None:
+        """Remove the oldest entries once there are too many, and a hundredth of the limit beside."""
+        excess = self._shard.info().points_count - self._max_entries
+        if excess <= 0:
+            return
+        left = excess + self._max_entries // 100
+        while left > 0:
+            oldest = edge.ScrollRequest(
+                limit=min(left, _PAGE), with_payload=False, with_vector=False, order_by=edge.OrderBy("stored_at")
+            )
+            records, _ = self._shard.scroll(oldest)
+            if not records:
+                return
+            self._shard.update(edge.UpdateOperation.delete_points([record.id for record in records]))
+            self._unflushed += 1
+            left -= len(records)
 
     def do_exact(self, request: dict[str, Any], _vector: bytes) -> dict[str, Any]:
         """Read one entry by its identifier."""
@@ -169,7 +252,10 @@ class _Server:
         live = [point for point in points if point.payload["expires_at"] > now][:limit]
         if len(live) < min(limit, len(points)):
             live = self._query(query, request["scope"], limit, now)
-        return {"found": [[point.score, point.payload["entry"]] for point in live]}
+        return {
+            "found": [[point.score, point.payload["entry"]] for point in live],
+            "vectors": _vector_bytes(live),
+        }
 
     def do_info(self, _request: dict[str, Any], _vector: bytes) -> dict[str, Any]:
         """How many entries there are, and how many of them are indexed."""
@@ -190,6 +276,7 @@ class _Server:
             query=query,
             filter=edge.Filter(must=must),
             with_payload=["entry", "expires_at"],
+            with_vector=True,
             params=edge.SearchParams(hnsw_ef=_SEARCH_WIDTH),
         )
         points: list[Any] = self._shard.query(request)
@@ -244,10 +331,15 @@ class _Server:
                 self._flush()
 
 
+def _vector_bytes(points: list[Any]) -> bytes:
+    """The vectors of points as float32 values, one after the other."""
+    return b"".join(array("f", point.vector).tobytes() for point in points)
+
+
 def _serve(settings: dict[str, Any], look_up_fd: int, store_fd: int) -> int:
     look_ups, stores = Connection(look_up_fd), Connection(store_fd)
     try:
-        server = _Server(Path(settings["folder"]), settings["dimensions"], look_ups, stores)
+        server = _Server(Path(settings["folder"]), settings["dimensions"], look_ups, stores, settings["max_entries"])
     except StoreError as exc:
         stores.send_bytes(encode({"error": str(exc)}))
         return 1

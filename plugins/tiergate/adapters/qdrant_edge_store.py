@@ -1,23 +1,26 @@
 """Answers kept in an embedded Qdrant Edge shard (port `AnswerStore`)."""
 
 import asyncio
-import hashlib
-import json
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tiergate.adapters.answer_cipher import AnswerCipher
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.qdrant_edge_folder import EdgeFolder
 from tiergate.adapters.qdrant_edge_link import EdgeLink, EdgeOptimiser
+from tiergate.adapters.stored_entry import NO_VECTOR, EntryCodec, exact_match, point_id, scope_id, to_conditions
 from tiergate.errors import ConfigurationError, ServingError, StoreError
-from tiergate.ports import Neighbour, StoredAnswer, Vector
+from tiergate.ports import Neighbour, Page, Selection, StoredAnswer, StoreStats, Vector
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +28,6 @@ _LOOK_UP_S = 2.0
 _STORE_S = 10.0
 _RESTART_AFTER_S = 5.0
 _COUNT_EVERY = 1_000
-_NO_VECTOR: Vector = np.zeros(0, dtype=np.float32)
-_NO_VECTOR.setflags(write=False)
 
 
 class QdrantEdgeStore:
@@ -49,6 +50,8 @@ class QdrantEdgeStore:
         encoder_digest: Digest of the encoder; each encoder has a collection of its own.
         max_queue: How many look-ups, and how many stores, may wait.
         optimise_after: Entries outside the index that start an optimise.
+        max_entries: The oldest entries go when there are more; 0 for no limit.
+        cipher: Seals prompts and answers; None writes them in the clear.
     """
 
     def __init__(
@@ -59,7 +62,11 @@ class QdrantEdgeStore:
         *,
         max_queue: int = 256,
         optimise_after: int = 20_000,
+        max_entries: int = 0,
+        cipher: AnswerCipher | None = None,
     ) -> None:
+        self._max_entries = max_entries
+        self._codec = EntryCodec(cipher)
         self._path = path
         self._dimensions = dimensions
         self._digest = encoder_digest
@@ -90,7 +97,7 @@ class QdrantEdgeStore:
             folder = EdgeFolder(self._path, self._dimensions, self._digest)
             folder.remove_others()
             try:
-                self._link = EdgeLink(folder.shard, self._dimensions)
+                self._link = EdgeLink(folder.shard, self._dimensions, self._max_entries)
                 folder.make_current(folder.shard)
             except (StoreError, OSError) as exc:
                 self._drop_link()
@@ -100,6 +107,30 @@ class QdrantEdgeStore:
             self._started_at = time.monotonic()
             self._folder = folder
 
+    def open_previous(self) -> "QdrantEdgeStore | None":
+        """Open the collection of the encoder before, which `open` leaves alone; an empty one is removed. Blocks.
+
+        Returns:
+            The store, for look-ups, browsing and removal; None when there is none that can be read.
+        """
+        previous = self._folder.previous() if self._folder is not None else None
+        if previous is None or self._folder is None:
+            return None
+        digest, dimensions = previous
+        store = QdrantEdgeStore(self._path, dimensions, digest, cipher=self._codec.cipher)
+        try:
+            folder = EdgeFolder(self._path, dimensions, digest, borrowed=True)
+            link = EdgeLink(folder.shard, dimensions)
+            if link.points == 0:
+                link.close()
+                self._folder.forget(digest)
+                return None
+        except (StoreError, ConfigurationError, OSError) as exc:
+            _log.warning("the answers of the encoder before cannot be read and are left alone: %s", exc)
+            return None
+        store._folder, store._link, store._started_at = folder, link, time.monotonic()
+        return store
+
     async def look_up_exact(self, tenant: str, context_key: str, prompt: str, *, now: float) -> Neighbour | None:
         """Return the live entry stored for exactly this prompt, or None.
 
@@ -107,12 +138,9 @@ class QdrantEdgeStore:
             QueueFullError: Too many look-ups wait.
             StoreError: The store failed.
         """
-        request = {"do": "exact", "point": _point_id(tenant, context_key, prompt), "now": now}
+        request = {"do": "exact", "point": point_id(tenant, context_key, prompt), "now": now}
         found = await self._look_ups.run(self._find, request, b"")
-        for neighbour in _in_scope(found, tenant, context_key):
-            if neighbour.answer.prompt == prompt and neighbour.answer.expires_at > now:
-                return Neighbour(answer=neighbour.answer, similarity=1.0, exact=True)
-        return None
+        return exact_match(self._codec.in_scope(found, tenant, context_key), prompt, now=now)
 
     async def look_up(
         self, tenant: str, context_key: str, vector: Vector, *, now: float, limit: int = 1
@@ -126,9 +154,9 @@ class QdrantEdgeStore:
             StoreError: The store failed, or the vector has another length.
         """
         raw = self._raw(vector)
-        request = {"do": "nearest", "scope": _scope_id(tenant, context_key), "now": now, "limit": limit}
+        request = {"do": "nearest", "scope": scope_id(tenant, context_key), "now": now, "limit": limit}
         found = await self._look_ups.run(self._find, request, raw)
-        return [each for each in _in_scope(found, tenant, context_key) if each.answer.expires_at > now]
+        return [each for each in self._codec.in_scope(found, tenant, context_key) if each.answer.expires_at > now]
 
     async def store(self, answer: StoredAnswer) -> None:
         """Store or replace an entry. When this returns, a SIGKILL no longer loses it.
@@ -138,11 +166,54 @@ class QdrantEdgeStore:
             StoreError: The store failed, the vector has another length, or the body is not JSON.
         """
         raw = self._raw(answer.vector)
-        request = {"do": "store", **_to_request(answer)}
+        point = point_id(answer.tenant, answer.context_key, answer.prompt)
+        payload = self._codec.to_payload(answer)
+        request = {"do": "store", "point": point, "payload": payload, "now": answer.stored_at}
         await self._stores.run(self._write, request, raw)
         self._stored += 1
         if self._stored % _COUNT_EVERY == 0 and self._optimising is None:
             self._optimising = asyncio.create_task(self._optimise_when_due())
+
+    async def browse(self, selection: Selection, *, after: str | None = None, limit: int = 100) -> Page:
+        """Return entries in the order of their identifiers, expired ones included.
+
+        Raises:
+            QueueFullError: Too many look-ups wait.
+            StoreError: The store failed.
+        """
+        request = {"do": "browse", "where": to_conditions(selection), "after": after, "limit": limit}
+        answer, values = await self._stores.run(self._ask, request)
+        vectors = self._vectors(values)
+        entries = [self._codec.loads(entry, row) for (_, entry), row in zip(answer["found"], vectors, strict=True)]
+        return Page(entries=entries, after=answer["after"])
+
+    async def remove(self, selection: Selection) -> int:
+        """Remove entries and return how many. When this returns, none of them is served any more.
+
+        Raises:
+            QueueFullError: Too many stores wait.
+            StoreError: The store failed.
+        """
+        return int(
+            (await self._stores.run(self._write, {"do": "remove", "where": to_conditions(selection)}))["removed"]
+        )
+
+    async def stats(self) -> StoreStats:
+        """Return how full the store is.
+
+        Raises:
+            QueueFullError: Too many stores wait.
+            StoreError: The store failed.
+        """
+        info, _ = await self._stores.run(self._ask, {"do": "info"})
+        folder = self._path
+        return StoreStats(
+            entries=info["points"],
+            indexed=info["indexed"],
+            disk_bytes=await asyncio.to_thread(_disk_bytes, folder),
+            kind="edge",
+            collection=str(folder),
+        )
 
     async def optimise(self) -> None:
         """Build the index anew and switch to it; look-ups go on meanwhile.
@@ -153,7 +224,7 @@ class QdrantEdgeStore:
         optimiser = await self._stores.run(self._begin_copy)
         try:
             await self._upkeep.run(optimiser.wait)
-            fresh = await self._upkeep.run(EdgeLink, optimiser.target, self._dimensions)
+            fresh = await self._upkeep.run(EdgeLink, optimiser.target, self._dimensions, self._max_entries)
             old = await self._stores.run(self._switch, fresh)
         finally:
             self._since_copy = None
@@ -176,19 +247,29 @@ class QdrantEdgeStore:
             raise StoreError(f"the vector has shape {vector.shape}, the store holds ({self._dimensions},)")
         return vector.astype(np.float32, copy=False).tobytes()
 
-    def _find(self, request: dict[str, Any], vector: bytes) -> list[tuple[float, dict[str, Any]]]:
-        answer = self._call(
-            lambda link: link.call("look_up", request, vector, timeout_s=_LOOK_UP_S),
-        )
-        return [(score, json.loads(entry)) for score, entry in answer["found"]]
+    def _vectors(self, values: bytes) -> NDArray[np.float32]:
+        """The vectors that came with an answer, shape (N, dimensions)."""
+        return np.frombuffer(values, dtype=np.float32).reshape(-1, self._dimensions)
 
-    def _write(self, request: dict[str, Any], vector: bytes) -> None:
-        self._call(lambda link: link.call("store", request, vector, timeout_s=_STORE_S))
+    def _find(self, request: dict[str, Any], vector: bytes) -> list[tuple[float, str, Vector]]:
+        answer, values = self._call(
+            lambda link: link.call_with_vectors("look_up", request, vector, timeout_s=_LOOK_UP_S),
+        )
+        found, vectors = answer["found"], self._vectors(values)
+        rows = vectors if len(vectors) == len(found) else [NO_VECTOR] * len(found)
+        return [(score, entry, row) for (score, entry), row in zip(found, rows, strict=True)]
+
+    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        return self._call(lambda link: link.call_with_vectors("store", request, timeout_s=_STORE_S))
+
+    def _write(self, request: dict[str, Any], vector: bytes = b"") -> dict[str, Any]:
+        answer = self._call(lambda link: link.call("store", request, vector, timeout_s=_STORE_S))
         since_copy = self._since_copy
         if since_copy is not None:
             since_copy.append((request, vector))
+        return answer
 
-    def _call(self, send: Callable[[EdgeLink], dict[str, Any]]) -> dict[str, Any]:
+    def _call(self, send: Callable[[EdgeLink], T]) -> T:
         link = self._live_link()
         try:
             return send(link)
@@ -213,7 +294,7 @@ class QdrantEdgeStore:
             if time.monotonic() - self._started_at < _RESTART_AFTER_S:
                 raise StoreError("the answer store's process died and is started again in a few seconds")
             self._started_at = time.monotonic()
-            self._link = EdgeLink(self._folder.shard, self._dimensions)
+            self._link = EdgeLink(self._folder.shard, self._dimensions, self._max_entries)
             return self._link
 
     def _open_late(self) -> None:
@@ -285,61 +366,10 @@ class QdrantEdgeStore:
                 self._folder = None
 
 
-def _digest(*parts: str) -> uuid.UUID:
-    """A UUID of the parts: JSON keeps ("a", "bc") and ("ab", "c") apart."""
-    return uuid.UUID(bytes=hashlib.sha256(json.dumps(parts).encode()).digest()[:16])
-
-
-def _point_id(tenant: str, context_key: str, prompt: str) -> str:
-    """Identifier of the one entry that a tenant, context and prompt can have."""
-    return str(_digest(tenant, context_key, prompt))
-
-
-def _scope_id(tenant: str, context_key: str) -> str:
-    """The one filter key that stands for tenant and context."""
-    return _digest(tenant, context_key).hex
-
-
-def _to_request(answer: StoredAnswer) -> dict[str, Any]:
-    fields = {
-        "entry_id": answer.entry_id,
-        "tenant": answer.tenant,
-        "context_key": answer.context_key,
-        "prompt": answer.prompt,
-        "body": answer.body,
-        "tier": answer.tier,
-        "confidence": answer.confidence,
-        "cost_usd": answer.cost_usd,
-        "stored_at": answer.stored_at,
-        "expires_at": answer.expires_at,
-    }
-    try:
-        # One string: Edge would round numbers and reorder keys of a nested payload.
-        entry = json.dumps(fields, separators=(",", ":"))
-    except (TypeError, ValueError) as exc:
-        raise StoreError(f"the answer is not JSON: {exc}") from exc
-    payload = {
-        "scope": _scope_id(answer.tenant, answer.context_key),
-        "tenant": answer.tenant,
-        "context_key": answer.context_key,
-        "expires_at": answer.expires_at,
-        "entry": entry,
-    }
-    return {
-        "point": _point_id(answer.tenant, answer.context_key, answer.prompt),
-        "payload": payload,
-        "now": answer.stored_at,
-    }
-
-
-def _in_scope(found: list[tuple[float, dict[str, Any]]], tenant: str, context_key: str) -> list[Neighbour]:
-    """What was found, without anything of another tenant or context: the filter's second lock."""
-    return [
-        Neighbour(
-            answer=StoredAnswer(**fields, vector=_NO_VECTOR),
-            similarity=max(-1.0, min(1.0, float(score))),
-            exact=False,
-        )
-        for score, fields in found
-        if fields["tenant"] == tenant and fields["context_key"] == context_key
-    ]
+def _disk_bytes(folder: Path) -> int:
+    """Bytes that the folder's files take on the disk, holes not counted."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(OSError):  # a file of a shard that is being replaced
+            total += file.stat().st_blocks * 512
+    return total

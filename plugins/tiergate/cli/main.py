@@ -2,7 +2,22 @@
 
 import typer
 
-from tiergate.cli import check, demo, drift, explain, init, label, train, version
+from tiergate.cli import (
+    cache,
+    check,
+    demo,
+    drift,
+    experiment,
+    explain,
+    init,
+    label,
+    probe,
+    replay,
+    report,
+    simulate,
+    train,
+    version,
+)
 
 app = typer.Typer(
     name="tiergate",
@@ -15,6 +30,7 @@ app = typer.Typer(
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
+app.command("probe")(probe.probe)
 app.command("demo")(demo.demo)
 app.command("label")(label.label)
 app.command("train")(train.train)
@@ -22,7 +38,13 @@ app.command("calibrate")(train.calibrate)
 app.command("export")(train.export)
 app.command("promote")(train.promote)
 app.command("drift")(drift.drift)
+app.add_typer(cache.app, name="cache")
+app.command("replay")(replay.replay)
+app.command("report")(report.report)
+app.command("simulate")(simulate.simulate)
 app.command("version")(version.version)
+app.add_typer(experiment.app, name="experiment")
+app.add_typer(report.rollout, name="rollout")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from pathlib import Path
 from tiergate.adapters.decision_log import open_decision_log
 from tiergate.adapters.encoder_folder import builtin_encoder, load_encoder_folder
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
+from tiergate.cache_settings import EdgeStore
 from tiergate.defects import Defect, from_error
 from tiergate.errors import ConfigurationError
-from tiergate.settings import EdgeStore, Encoder, Policy
+from tiergate.settings import Encoder, Policy
 
 
 def open_stores(policy: Policy, policy_path: Path) -> list[Defect]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp
 
 from tiergate.demo.provider import build_app
 from tiergate.demo.scenario import Scenario
@@ -45,18 +46,21 @@ class BackgroundProvider:
 
 
 @contextmanager
-def run_in_background(scenario: Scenario | None = None, *, name: str = "standin") -> Iterator[BackgroundProvider]:
+def run_in_background(
+    scenario: Scenario | None = None, *, name: str = "standin", app: ASGIApp | None = None
+) -> Iterator[BackgroundProvider]:
     """Run a stand-in provider on a free port for the duration of the block.
 
     Args:
         scenario: How it behaves; None for the shipped default.
         name: Its name.
+        app: Serve this app and no scenario.
 
     Raises:
         TimeoutError: It did not start.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    app = build_app(scenario, name=name)
+    app = app or build_app(scenario, name=name)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     )

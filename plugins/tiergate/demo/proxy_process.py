@@ -84,7 +84,13 @@ def run_provider(name: str, folder: Path, *, scenario: str = "default") -> Itera
 
 @contextmanager
 def run_proxy(
-    config: Path, folder: Path, *, port: int = 0, environ: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    config: Path,
+    folder: Path,
+    *,
+    port: int = 0,
+    environ: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+    prelude: str = "",
 ) -> Iterator[ProxyProcess]:
     """Run a real `litellm --config` for the duration of the block.
 
@@ -94,6 +100,7 @@ def run_proxy(
         port: 0 takes a free one.
         environ: Added to the environment.
         options: Added to the command line.
+        prelude: Python that the process runs before LiteLLM; ends with a semicolon.
 
     Raises:
         ProcessError: It did not come up.
@@ -102,7 +109,13 @@ def run_proxy(
     master_key = environ.get("LITELLM_MASTER_KEY") or os.environ.get("LITELLM_MASTER_KEY") or new_key()
     port = port or free_port()
     url, log = f"http://127.0.0.1:{port}", folder / "litellm.log"
-    command = [sys.executable, "-c", "from litellm import run_server; run_server()", "--config", str(config.resolve())]
+    command = [
+        sys.executable,
+        "-c",
+        f"{prelude}from litellm import run_server; run_server()",
+        "--config",
+        str(config.resolve()),
+    ]
     command += ["--host", "127.0.0.1", "--port", str(port), *options]
     settings = {"LITELLM_MASTER_KEY": master_key, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **environ}
     with _running(command, log, settings, folder) as process:

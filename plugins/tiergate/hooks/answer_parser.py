@@ -6,6 +6,11 @@ from typing import Any
 from tiergate.exchange import Answer, Call, TokenLogprob
 from tiergate.policy.money import Usage
 
+CHUNK_FIELDS = ("system_fingerprint", "service_tier")
+"""What every chunk of a provider's stream names."""
+_APART = ("cache_read_input_tokens", "cache_creation_input_tokens")
+"""Prompt tokens that Anthropic counts apart from the others."""
+
 
 def parse_answer(response: Any, *, logprobs: tuple[TokenLogprob, ...] | None = None) -> Answer:
     """Parse a chat completion (ModelResponse): its first choice counts.
@@ -32,18 +37,20 @@ def parse_answer(response: Any, *, logprobs: tuple[TokenLogprob, ...] | None = N
 
 def parse_logprobs(logprobs: Any) -> tuple[TokenLogprob, ...]:
     """Parse OpenAI's log-probabilities; anything malformed gives fewer tokens, never an error."""
-    tokens = _get(logprobs, "content") or ()
+    tokens = read_field(logprobs, "content") or ()
     parsed = []
     for token in tokens if isinstance(tokens, Sequence) else ():
-        logprob = _get(token, "logprob")
+        logprob = read_field(token, "logprob")
         if isinstance(logprob, int | float):
-            others = _get(token, "top_logprobs")
+            others = read_field(token, "top_logprobs")
             top = tuple(
                 float(value)
-                for value in (_get(other, "logprob") for other in (others if isinstance(others, Sequence) else ()))
+                for value in (
+                    read_field(other, "logprob") for other in (others if isinstance(others, Sequence) else ())
+                )
                 if isinstance(value, int | float)
             )
-            parsed.append(TokenLogprob(token=str(_get(token, "token") or ""), logprob=float(logprob), top=top))
+            parsed.append(TokenLogprob(token=str(read_field(token, "token") or ""), logprob=float(logprob), top=top))
     return tuple(parsed)
 
 
@@ -57,18 +64,26 @@ def strip_logprobs(response: Any) -> None:
                 delattr(choice, "logprobs")
 
 
+def name_fields(chunk: Any, body: Mapping[str, Any]) -> None:
+    """Put what a stored answer says of its provider onto a chunk: a custom provider cannot hand it to LiteLLM."""
+    for name in CHUNK_FIELDS:
+        if body.get(name) is not None and getattr(chunk, name, None) is None:
+            setattr(chunk, name, body[name])
+
+
 def parse_usage(response: Any) -> Usage | None:
     """Return the tokens of an answer, or None when it states none."""
-    usage = getattr(response, "usage", None)
+    usage = read_field(response, "usage")
     if usage is None:
         return None
+    own = int(read_field(usage, "input_tokens") or 0) + sum(int(read_field(usage, name) or 0) for name in _APART)
     return Usage(
-        prompt_tokens=int(_get(usage, "prompt_tokens") or 0),
-        completion_tokens=int(_get(usage, "completion_tokens") or 0),
+        prompt_tokens=int(read_field(usage, "prompt_tokens") or 0) or own,
+        completion_tokens=int(read_field(usage, "completion_tokens") or read_field(usage, "output_tokens") or 0),
     )
 
 
-def parse_call(response: Any, *, tier: str | None, asked: str, start_ms: float, ms: float) -> Call:
+def parse_call(response: Any, *, tier: str | None, asked: str, start_ms: float, ms: float, host: Any = None) -> Call:
     """Describe the call behind a finished response, with the cost that LiteLLM computed for it.
 
     Args:
@@ -77,22 +92,26 @@ def parse_call(response: Any, *, tier: str | None, asked: str, start_ms: float, 
         asked: Model group that was asked; when another one answered, LiteLLM fell back.
         start_ms: When the call began, after the request's arrival.
         ms: How long it took.
+        host: LiteLLM's logging object of the call: what it knows where the response cannot hold it.
     """
     hidden = hidden_params(response)
     headers = hidden.get("additional_headers") or {}
     answered = str(headers.get("x-litellm-model-group") or asked)
-    usage = parse_usage(response)
-    details = _get(getattr(response, "usage", None), "prompt_tokens_details")
+    usage, details = parse_usage(response), getattr(host, "model_call_details", None) or {}
+    model = hidden.get("litellm_model_name") or details.get("model") or read_field(response, "model")
     return Call(
         tier=tier,
         model_group=answered,
-        model=hidden.get("litellm_model_name") or getattr(response, "model", None),
-        provider=hidden.get("custom_llm_provider"),
+        model=model,
+        # Not every provider of LiteLLM leaves its name; its deployments are named PROVIDER/MODEL.
+        provider=hidden.get("custom_llm_provider")
+        or details.get("custom_llm_provider")
+        or (str(model).partition("/")[0] if "/" in str(model) else None),
         fallback_from=asked if answered != asked else None,
         prompt_tokens=usage.prompt_tokens if usage else 0,
         completion_tokens=usage.completion_tokens if usage else 0,
-        cached_tokens=int(_get(details, "cached_tokens") or 0),
-        cost_usd=float(hidden.get("response_cost") or 0.0),
+        cached_tokens=_cached_tokens(read_field(response, "usage")),
+        cost_usd=_cost_usd(response, hidden, host),
         start_ms=start_ms,
         ms=ms,
     )
@@ -100,15 +119,33 @@ def parse_call(response: Any, *, tier: str | None, asked: str, start_ms: float, 
 
 def hidden_params(response: Any) -> Mapping[str, Any]:
     """Return LiteLLM's hidden parameters of a response as a mapping."""
-    hidden = getattr(response, "_hidden_params", None)
+    hidden = read_field(response, "_hidden_params")
     return hidden if isinstance(hidden, Mapping) else {}
 
 
+def _cost_usd(response: Any, hidden: Mapping[str, Any], host: Any) -> float:
+    """Return LiteLLM's cost of a response: beside it, or where that cannot be, from its logging object."""
+    cost = hidden.get("response_cost")
+    if cost is None and host is not None:
+        cost = host.model_call_details.get("response_cost")
+        if cost is None:
+            cost = host.response_cost_calculator(result=response)
+    return float(cost or 0.0)
+
+
+def _cached_tokens(usage: Any) -> int:
+    details = read_field(usage, "prompt_tokens_details") or read_field(usage, "input_tokens_details")
+    return int(read_field(details, "cached_tokens") or read_field(usage, "cache_read_input_tokens") or 0)
+
+
 def _tool_arguments(tool_calls: Sequence[Any]) -> list[tuple[str, str]]:
-    functions = [_get(call, "function") for call in tool_calls]
-    return [(str(_get(function, "name") or ""), str(_get(function, "arguments") or "")) for function in functions]
+    functions = [read_field(call, "function") for call in tool_calls]
+    return [
+        (str(read_field(function, "name") or ""), str(read_field(function, "arguments") or ""))
+        for function in functions
+    ]
 
 
-def _get(value: Any, name: str) -> Any:
+def read_field(value: Any, name: str) -> Any:
     """Read a field of a mapping or of an object."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tiergate.exchange import Call
+from tiergate.hooks.answer_format import FORMATS
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.request_parser import METADATA_KEYS
 
 
-def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any], call_type: Any = "acompletion") -> dict[str, Any] | None:
     """Note when an attempt begins and ask for log-probabilities where this very model gives them.
 
     Deciding it here, and not before routing, lets a fallback on a provider without log-probabilities work.
@@ -19,14 +21,21 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any]) -> dict[str, Any]
     entry = pipeline.registry.find(kwargs)
     if entry is None or not isinstance(call_id, str):
         return None
+    pipeline = pipeline.of(entry)
     entry.attempts[call_id] = pipeline.clock.monotonic()
+    entry.hosts[call_id] = kwargs.get("litellm_logging_obj")
+    if call_id in entry.side_calls:
+        return None
     wanted = entry.served is None and entry.tier is not None and pipeline.policy.confidence_gate.enabled
     if not wanted or entry.request.logprobs_asked or entry.request.has_tools:
         return None
-    if not pipeline.catalogue.supports_logprobs(str(kwargs.get("model", ""))):
+    model, reader = str(kwargs.get("model", "")), FORMATS[entry.request.endpoint]
+    # LiteLLM carries /v1/messages out by another endpoint where the provider is not Anthropic.
+    if str(getattr(call_type, "value", call_type)) != reader.call_type:
         return None
-    top = pipeline.policy.confidence_gate.top_logprobs
-    return {**kwargs, "logprobs": True, **({"top_logprobs": top} if top else {})}
+    if not pipeline.catalogue.supports_logprobs(model):
+        return None
+    return reader.ask_logprobs(kwargs, model, pipeline.policy.confidence_gate.top_logprobs)
 
 
 def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], exception: Exception) -> None:
@@ -36,9 +45,9 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
     if entry is None or not isinstance(call_id, str):
         return
     started = entry.attempts.get(call_id, entry.started)
-    metadata = request_data.get("metadata")
+    metadata = request_data.get(METADATA_KEYS[entry.request.endpoint])
     group = metadata.get("model_group") if isinstance(metadata, Mapping) else None
-    tier = entry.call_tiers.get(call_id, entry.tier)
+    tier = None if call_id in entry.side_calls else entry.call_tiers.get(call_id, entry.tier)
     entry.calls.append(
         Call(
             tier=tier,

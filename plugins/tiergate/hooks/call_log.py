@@ -5,6 +5,7 @@ from typing import Any
 
 from tiergate.exchange import Call
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.policy.money import Usage
 
 
 def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
@@ -15,21 +16,33 @@ def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
     if entry is None or not entry.request.stream or not isinstance(payload, Mapping) or not isinstance(call_id, str):
         return
     start_ms = entry.since_start_ms(entry.attempts.get(call_id, entry.started))
-    asked = pipeline.model_group(entry.tier, entry.request.entry_model)
+    tier = entry.call_tiers.get(call_id, entry.route.tier)
+    asked = pipeline.model_group(tier, entry.request.entry_model)
     answered = str(payload.get("model_group") or asked)
     if entry.served is None:
         entry.calls.append(
             Call(
-                tier=entry.tier,
+                tier=tier,
                 model_group=answered,
                 model=payload.get("model"),
                 provider=payload.get("custom_llm_provider"),
                 fallback_from=asked if asked != answered else None,
                 prompt_tokens=int(payload.get("prompt_tokens") or 0),
                 completion_tokens=int(payload.get("completion_tokens") or 0),
+                cached_tokens=_cached_tokens(payload),
                 cost_usd=float(payload.get("response_cost") or 0.0),
                 start_ms=start_ms,
                 ms=max(0.0, 1000 * (float(payload.get("endTime") or 0.0) - entry.started_at) - start_ms),
             )
         )
-    entry.call_logged.set()
+    if entry.usage is None and call_id == (entry.answering or entry.request.call_id):
+        entry.usage = Usage(
+            prompt_tokens=int(payload.get("prompt_tokens") or 0),
+            completion_tokens=int(payload.get("completion_tokens") or 0),
+        )
+    entry.note_logged(call_id)
+
+
+def _cached_tokens(payload: Mapping[str, Any]) -> int:
+    usage = (payload.get("metadata") or {}).get("usage_object") or {}
+    return int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)

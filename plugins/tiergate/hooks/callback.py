@@ -41,7 +41,7 @@ class TiergateCallback(CustomLogger):
     @override
     async def async_pre_call_deployment_hook(self, kwargs: Any, call_type: Any) -> Any:
         with suppressed("attempts"):
-            return before_attempt(self._began_with(kwargs), kwargs)
+            return before_attempt(self._began_with(kwargs), kwargs, call_type)
         return None
 
     @override

@@ -9,9 +9,12 @@ from typing import Any
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Call, Request
+from tiergate.hooks.request_parser import METADATA_KEYS
+from tiergate.policy.experiment import Assignment
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
 from tiergate.stages.prompt_vector import PromptVector
+from tiergate.stages.semantic_cache import Ticket
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.record import DecisionStatus
 
@@ -33,20 +36,30 @@ class InFlight:
         started: Monotonic time in seconds.
         body: The request's data as it was before the first call, without metadata and host objects.
         metadata: LiteLLM's metadata as it was before the first call: an escalation needs it unmixed.
+        assignment: Its arm of an experiment; None without one.
         cache: What the semantic cache decided.
         route: What the intent router decided.
         gate: What the gate decided; None until an answer was judged.
         tier: Tier that is being asked or has answered.
         served: The stored answer to serve; None unless the cache hit.
+        ticket: What a miss leaves for its answer; None when the cache was not asked.
         calls: Every attempt so far, failed ones included.
         attempts: When the last attempt of each call began, by call id, on the monotonic clock.
+        hosts: LiteLLM's logging object of each call, by call id.
         call_tiers: Tier of each escalation, by call id.
         stage_ms: Time of each stage in milliseconds.
         usage: Tokens of the answer that the client gets.
+        answer_text: Its text, for a judge; None before, and when it is no plain text.
         stage_start_ms: When each stage began, after the request's arrival.
         status: How the request ended.
-        call_logged: Set when LiteLLM has told the cost of the streamed call.
+        call_logged: Set when LiteLLM has told the cost of the streamed calls.
         pipeline: The pipeline that the request began with; a reload does not change it.
+        cancelled: The first call, when its stream was given up for a stronger tier's; without its cost.
+        answering: Call id of the stream that the client gets; None for the first call.
+        awaited: Call ids whose cost is awaited; empty for the first call alone.
+        logged: Call ids whose cost LiteLLM has told.
+        session: Hashed name of its session; None when it belongs to none.
+        side_calls: Call ids of verifiers: calls whose answer no client gets.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -57,27 +70,49 @@ class InFlight:
     started: float
     body: Mapping[str, Any]
     metadata: Mapping[str, Any]
+    assignment: Assignment | None = None
     cache: CacheDecision = NOT_LOOKED_UP
     route: RouteDecision = NOT_ROUTED
     decision_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     gate: GateDecision | None = None
     tier: str | None = None
     served: StoredAnswer | None = None
+    ticket: Ticket | None = None
     calls: list[Call] = field(default_factory=list)
     attempts: dict[str, float] = field(default_factory=dict)
+    hosts: dict[str, Any] = field(default_factory=dict)
     call_tiers: dict[str, str] = field(default_factory=dict)
     stage_ms: dict[Stage, float] = field(default_factory=dict)
     usage: Usage | None = None
     stage_start_ms: dict[Stage, float] = field(default_factory=dict)
     status: DecisionStatus = DecisionStatus.OK
     call_logged: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: Call | None = None
+    answering: str | None = None
+    awaited: frozenset[str] = frozenset()
+    logged: set[str] = field(default_factory=set)
+    session: str | None = None
+    side_calls: set[str] = field(default_factory=set)
     parent: Any = None
     pipeline: Any = None
+    answer_text: str | None = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
         """Note when a stage ran, both on the monotonic clock."""
         self.stage_start_ms[stage] = 1000 * (began - self.started)
         self.stage_ms[stage] = 1000 * (ended - began)
+
+    def note_logged(self, call_id: str) -> None:
+        """Note that LiteLLM has told a streamed call's cost."""
+        self.logged.add(call_id)
+        if self.awaited <= self.logged:
+            self.call_logged.set()
+
+    def await_log_of(self, call_id: str, *, also_first: bool) -> None:
+        """Wait for the cost of an escalation's stream, and for the first call's if it came to its end."""
+        self.awaited = frozenset({call_id, self.request.call_id} if also_first else {call_id})
+        if not self.awaited <= self.logged:
+            self.call_logged.clear()
 
     def since_start_ms(self, moment: float) -> float:
         """Return a moment of the monotonic clock as milliseconds after the request's arrival."""
@@ -111,14 +146,14 @@ class InFlightRegistry:
     def find(self, data: Mapping[str, Any]) -> InFlight | None:
         """Return the entry of a request by the data that LiteLLM hands to its hooks, or None.
 
-        On its failure and logging paths LiteLLM leaves its logging object out; there the authenticated
-        key has to be the same.
+        On its failure and logging paths LiteLLM leaves its logging object out; there the key has to be the same.
         """
         call_id, host = data.get("litellm_call_id"), data.get("litellm_logging_obj")
         if host is not None:
             return self.get(call_id, host)
         entry = self._of(call_id)
-        return entry if entry is not None and caller_of(data) == caller_of({"metadata": entry.metadata}) else None
+        key = METADATA_KEYS[entry.request.endpoint] if entry is not None else ""
+        return entry if entry is not None and caller_of(data, key) == caller_of({key: entry.metadata}, key) else None
 
     def get(self, call_id: Any, host: Any) -> InFlight | None:
         """Return the entry of a call id that belongs to this logging object, or None.
@@ -162,9 +197,12 @@ class InFlightRegistry:
         return self._entries.get(call_id) or self._aliases.get(call_id)
 
 
-def caller_of(data: Mapping[str, Any]) -> Any:
-    """Return the hash of the key that LiteLLM authenticated, from the metadata of a request or of a logged call."""
-    metadata = data.get("metadata") or (data.get("litellm_params") or {}).get("metadata")
+def caller_of(data: Mapping[str, Any], key: str = "metadata") -> Any:
+    """Return the hash of the key that LiteLLM authenticated, from the metadata of a request or of a logged call.
+
+    `key` says where LiteLLM keeps its metadata on this endpoint; the other place is the client's.
+    """
+    metadata = data.get(key) or (data.get("litellm_params") or {}).get(key)
     if not isinstance(metadata, Mapping):
         return None
     return metadata.get("user_api_key_hash") or metadata.get("user_api_key")

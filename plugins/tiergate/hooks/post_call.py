@@ -4,15 +4,18 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from tiergate.decisions import GateDecision, GateOutcome
+from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer
-from tiergate.hooks.answer_parser import parse_answer, parse_call, parse_usage, strip_logprobs
+from tiergate.hooks.answer_format import FORMATS
+from tiergate.hooks.answer_parser import parse_call, parse_usage
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.request_parser import copy_containers
+from tiergate.hooks.plan import may_escalate
+from tiergate.hooks.request_parser import adapt_params, copy_containers
+from tiergate.hooks.verification import verify_answer
 from tiergate.policy.confidence_gate import ROUTER_PRIOR, decide_better
 from tiergate.policy.money import sum_cost
-from tiergate.stages.confidence_gate import Escalation, escalation_failed
+from tiergate.stages.confidence_gate import Escalation, escalation_failed, escalation_skipped
 from tiergate.stages.failopen import suppressed
 from tiergate.stages.semantic_cache import Candidate
 from tiergate.telemetry.names import Stage
@@ -23,15 +26,18 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
     entry = pipeline.registry.find(data)
     if entry is None:
         return None
+    pipeline = pipeline.of(entry)
     final = None
     with suppressed("post_call"):
         final = await _judge_and_escalate(pipeline, entry, response)
     served = response if final is None else final
     if not entry.request.logprobs_asked:
         with suppressed("post_call"):
-            strip_logprobs(served)
+            FORMATS[entry.request.endpoint].strip(served)
     with suppressed("post_call"):
-        await keep_answer(pipeline, entry, served, parse_answer(served))
+        answer = FORMATS[entry.request.endpoint].parse(served)
+        entry.answer_text = answer.text or None
+        await keep_answer(pipeline, entry, served, answer)
     return final
 
 
@@ -45,15 +51,18 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
         entry.gate = GateDecision(outcome=GateOutcome.SKIPPED, reason=entry.route.reason)
         return None
     started = pipeline.clock.monotonic()
-    kept, tier, escalations = response, entry.tier, 0
-    first = best = last = _judge(pipeline, entry, parse_answer(response), tier, escalations)
+    kept, tier, escalations, reader = response, entry.tier, 0, FORMATS[entry.request.endpoint]
+    first = best = last = await _judge(pipeline, entry, reader.parse(response), tier, escalations)
     while last.outcome is GateOutcome.ESCALATED and last.escalate_to is not None:
+        if not may_escalate(pipeline, entry, last.escalate_to):
+            first = escalation_skipped(first, Reason.LATENCY_BUDGET) if escalations == 0 else first
+            break
         tier, escalations = last.escalate_to, escalations + 1
         asked = await _ask(pipeline, entry, last, tier)
         if asked.response is None:
             first = escalation_failed(first, asked.error) if escalations == 1 else replace(first, error=asked.error)
             break
-        last = _judge(pipeline, entry, parse_answer(asked.response), tier, escalations)
+        last = await _judge(pipeline, entry, reader.parse(asked.response), tier, escalations)
         if decide_better(best, last):
             kept, best, entry.tier, entry.usage = asked.response, last, tier, parse_usage(asked.response)
     signals = dict(first.signals)
@@ -64,8 +73,9 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
     return None if kept is response else kept
 
 
-def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str, escalations: int) -> GateDecision:
-    return pipeline.confidence_gate.judge(entry.request, answer, entry.route, tier=tier, escalations=escalations)
+async def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str, escalations: int) -> GateDecision:
+    gate = pipeline.confidence_gate.judge(entry.request, answer, entry.route, tier=tier, escalations=escalations)
+    return await verify_answer(pipeline, entry, gate, answer, tier=tier, escalations=escalations)
 
 
 async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name: str) -> Escalation:
@@ -75,7 +85,12 @@ async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name
 
     async def ask(_tier: str) -> Any:
         return await pipeline.models.ask(
-            entry.body, copy_containers(entry.metadata), tier.model_group, call_id, tier.params
+            entry.body,
+            copy_containers(entry.metadata),
+            tier.model_group,
+            call_id,
+            adapt_params(tier.params, entry.request.endpoint),
+            endpoint=entry.request.endpoint,
         )
 
     asked = await pipeline.confidence_gate.escalate(decision, ask)
@@ -95,6 +110,7 @@ def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) 
             asked=pipeline.model_group(tier, entry.request.entry_model),
             start_ms=entry.since_start_ms(started),
             ms=1000 * (pipeline.clock.monotonic() - started),
+            host=entry.hosts.get(call_id),
         )
     )
 
@@ -103,5 +119,12 @@ async def keep_answer(pipeline: Pipeline, entry: InFlight, response: Any, answer
     """Store the answer that the client gets, when the gate trusts it."""
     if entry.gate is None or entry.tier is None or entry.served is not None:
         return
-    candidate = Candidate(answer=answer, body=response.model_dump(), tier=entry.tier, cost_usd=sum_cost(entry.calls))
-    await pipeline.semantic_cache.keep(entry.request, entry.vector, candidate, cache=entry.cache, gate=entry.gate)
+    body = FORMATS[entry.request.endpoint].stored_body(response, answer)
+    if body is None:
+        return
+    candidate = Candidate(answer=answer, body=body, tier=entry.tier, cost_usd=sum_cost(entry.calls))
+    reason = await pipeline.semantic_cache.keep(
+        entry.request, entry.vector, candidate, cache=entry.cache, gate=entry.gate, ticket=entry.ticket
+    )
+    agreed = entry.ticket.agreed if entry.ticket is not None else None
+    entry.cache = replace(entry.cache, store_reason=reason, agreed=agreed)

@@ -5,9 +5,11 @@ from typing import Literal
 from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.quality_judge import judge_later
 from tiergate.policy.features import features_of
 from tiergate.policy.money import estimate_baseline, saved, sum_cost
 from tiergate.telemetry.names import Stage
+from tiergate.telemetry.parent import find_trace_id
 from tiergate.telemetry.record import DecisionRecord, DecisionStatus, build_headers
 
 
@@ -20,13 +22,17 @@ def begin_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
 
 def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
     """Write the final record and return the headers."""
+    pipeline.semantic_cache.release(entry.ticket)
     record = build_record(pipeline, entry)
+    _learn(pipeline, entry)
     pipeline.decision_record.finish(record, parent=entry.parent)
+    judge_later(pipeline, entry, record)
     return build_headers(record, streaming=False)
 
 
 def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
     """Assemble the record of a request from what its stages decided and its calls cost."""
+    pipeline = pipeline.of(entry)
     policy, cost_usd = pipeline.policy, sum_cost(entry.calls)
     baseline = estimate_baseline(entry.usage, pipeline.catalogue.price(policy.tier(policy.baseline).model_group))
     failed = entry.status is not DecisionStatus.OK
@@ -34,9 +40,15 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         decision_id=entry.decision_id,
         ts=entry.started_at,
         call_id=entry.request.call_id,
+        trace_id=find_trace_id(entry.parent),
         tenant=entry.request.tenant,
         entry_model=entry.request.entry_model,
+        session=entry.session,
         strategy=_strategy(pipeline, entry),
+        mode=policy.mode,
+        experiment=entry.assignment.experiment if entry.assignment else None,
+        arm=entry.assignment.arm if entry.assignment else None,
+        unit=entry.assignment.unit if entry.assignment else None,
         cache=entry.cache,
         route=entry.route,
         gate=entry.gate or GateDecision(outcome=GateOutcome.SKIPPED, reason=_ungated_reason(entry, failed=failed)),
@@ -46,7 +58,7 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         baseline_cost_usd=baseline,
         saved_usd=saved(baseline, cost_usd),
         latency_ms=entry.since_start_ms(pipeline.clock.monotonic()),
-        overhead_ms=sum(entry.stage_ms.get(stage, 0.0) for stage in (Stage.SEMANTIC_CACHE, Stage.INTENT_ROUTER)),
+        overhead_ms=_overhead_ms(entry),
         stage_ms=dict(entry.stage_ms),
         stage_start_ms=dict(entry.stage_start_ms),
         status=entry.status,
@@ -57,8 +69,25 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
     )
 
 
+def _overhead_ms(entry: InFlight) -> float:
+    """Return the time of the stages before the call; waiting for the same question of another is no overhead."""
+    spent = sum(entry.stage_ms.get(stage, 0.0) for stage in (Stage.SEMANTIC_CACHE, Stage.INTENT_ROUTER))
+    return max(0.0, spent - (entry.cache.waited_ms or 0.0))
+
+
+def _learn(pipeline: Pipeline, entry: InFlight) -> None:
+    """Remember how long the tiers took, what the gate made of the first answer, and where the session stands."""
+    now = pipeline.clock.monotonic()
+    for call in entry.calls:
+        pipeline.latency.add_call(call, now)
+    if entry.route.tier is not None and entry.gate is not None:
+        pipeline.latency.add_outcome(entry.route.tier, entry.gate)
+    if entry.session is not None and entry.tier is not None and entry.status is DecisionStatus.OK:
+        pipeline.sessions.note(entry.session, entry.tier, now)
+
+
 def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"] | None:
-    if entry.route.tier is None:
+    if entry.route.tier is None or pipeline.policy.mode == "shadow":
         return None
     return "cascade" if pipeline.policy.confidence_gate.enabled else "route"
 

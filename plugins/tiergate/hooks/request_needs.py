@@ -38,8 +38,7 @@ def needs_of(data: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> 
     needs = {_PART_NEEDS[kind] for part in parts if (kind := str(part.get("type"))) in _PART_NEEDS}
     if data.get("tools") or data.get("functions"):
         needs.add(Need.TOOLS)
-    response_format = data.get("response_format")
-    if isinstance(response_format, dict) and response_format.get("type") == "json_schema":
+    if any(isinstance(wanted, dict) and wanted.get("type") == "json_schema" for wanted in _formats(data)):
         needs.add(Need.JSON_SCHEMA)
     return frozenset(needs)
 
@@ -55,7 +54,7 @@ def estimate_tokens(data: Mapping[str, Any], messages: Sequence[Mapping[str, Any
             characters += sum(len(value) for key in ("text", "content") if isinstance(value := part.get(key), str))
         if message.get("tool_calls"):
             characters += len(str(message["tool_calls"]))
-    for key in ("tools", "functions"):
+    for key in ("tools", "functions", "system", "instructions"):
         if data.get(key):
             characters += len(str(data[key]))
     return characters // _CHARACTERS_PER_TOKEN + _IMAGE_TOKENS * pictures
@@ -77,6 +76,13 @@ def tool_names(data: Mapping[str, Any]) -> list[str]:
     tools = data.get("tools")
     functions = [tool.get("function") or tool for tool in tools if isinstance(tool, dict)] if _is_list(tools) else []
     return [str(function.get("name", "")) for function in functions if isinstance(function, dict)]
+
+
+def _formats(data: Mapping[str, Any]) -> list[Any]:
+    """Return what was asked for as the answer's format, by the key of each endpoint."""
+    text, config = data.get("text"), data.get("output_config")
+    nested = [place.get("format") for place in (text, config) if isinstance(place, Mapping)]
+    return [data.get("response_format"), data.get("output_format"), *nested]
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:

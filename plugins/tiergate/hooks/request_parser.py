@@ -2,27 +2,42 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Endpoint, Request
+from tiergate.hooks.conversation import CHAT, CONVERSATIONS, Conversation
+from tiergate.hooks.request_controls import read_controls
 from tiergate.hooks.request_needs import digest_turn, estimate_tokens, is_text_part, needs_of, tool_names
-from tiergate.policy.agent_turns import BUILTIN_MARKERS, find_human_turn, is_plan_mode, is_stalled
+from tiergate.policy.agent_turns import BUILTIN_MARKERS, Marker, find_human_turn, is_plan_mode, is_stalled
 from tiergate.settings import Policy
 
-ENDPOINTS: Mapping[str, Endpoint] = {"acompletion": "chat_completions"}
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "acompletion": "chat_completions",
+    "anthropic_messages": "messages",
+    "aresponses": "responses",
+    "atext_completion": "completions",
+}
 """LiteLLM call types that tiergate handles; every other one passes through untouched."""
+
+METADATA_KEYS: Mapping[Endpoint, str] = {
+    "chat_completions": "metadata",
+    "messages": "litellm_metadata",
+    "responses": "litellm_metadata",
+    "completions": "metadata",
+}
+"""Where LiteLLM keeps the caller's identity: on two endpoints `metadata` belongs to the client."""
 
 ANSWER_NEUTRAL = frozenset(
     {"model", "messages", "stream", "stream_options", "user", "metadata", "litellm_metadata", "store", "timeout"}
 )
 """Body keys that do not change the answer; whatever else the client sent becomes part of the context key."""
+CONVERSATION_KEYS = frozenset({"input", "prompt"})
+"""Body keys that hold the conversation on other endpoints; the context key has it in its parsed form."""
 
 
 def parse_request(data: Mapping[str, Any], call_type: str, tenant: str | None, *, policy: Policy) -> Request:
-    """Parse the data of one chat completion.
+    """Parse the data of one request.
 
     Args:
         data: LiteLLM's request data.
@@ -34,29 +49,30 @@ def parse_request(data: Mapping[str, Any], call_type: str, tenant: str | None, *
         ControlRefusedError: The client asked for a control that policy does not allow.
         ControlValueError: A control has a value that it cannot have.
     """
-    sent = data.get("messages")
-    messages = [message for message in sent if isinstance(message, dict)] if isinstance(sent, list) else []
-    markers = (*BUILTIN_MARKERS, *((marker.open, marker.close) for marker in policy.agents.harness_markers))
-    turn = find_human_turn(messages, markers)
+    endpoint = ENDPOINTS[call_type]
+    spoken = CONVERSATIONS[endpoint](data)
+    messages = spoken.messages
+    turn = find_human_turn(messages, harness_markers(policy))
     asked = messages[turn.place] if turn is not None else {}
     turns = [message for message in messages if message.get("role") not in ("system", "developer")]
     return Request(
         call_id=str(data.get("litellm_call_id", "")),
-        endpoint=ENDPOINTS[call_type],
+        endpoint=endpoint,
         entry_model=str(data.get("model", "")),
         tenant=tenant,
         prompt=turn.text if turn is not None else "",
-        context_key=digest_context(data, asked, turn.harness if turn is not None else ""),
-        turns=len(turns),
+        context_key=digest_context(
+            data, asked, spoken, endpoint=endpoint, harness=turn.harness if turn is not None else ""
+        ),
+        turns=len(turns) + spoken.unseen_turns,
         stream=bool(data.get("stream")),
-        json_asked=_asks_json(data.get("response_format")),
-        has_tools=bool(data.get("tools") or data.get("functions"))
-        or any(message.get("role") in ("tool", "function") or message.get("tool_calls") for message in messages),
+        json_asked=spoken.json_asked,
+        has_tools=bool(data.get("tools") or data.get("functions")) or any(map(_uses_tools, messages)),
         text_only=all(_is_text(message.get("content")) for message in messages),
-        choices=_count(data.get("n")),
-        max_tokens=_first_int(data.get("max_completion_tokens"), data.get("max_tokens")),
-        logprobs_asked=bool(data.get("logprobs")),
-        controls=_controls(data, policy),
+        choices=spoken.choices,
+        max_tokens=_first_int(data.get("max_completion_tokens"), data.get("max_output_tokens"), data.get("max_tokens")),
+        logprobs_asked=spoken.logprobs_asked,
+        controls=read_controls(data, policy),
         needs=needs_of(data, messages),
         estimated_tokens=estimate_tokens(data, messages),
         turn_key=digest_turn(data, messages, turn, tenant),
@@ -67,23 +83,53 @@ def parse_request(data: Mapping[str, Any], call_type: str, tenant: str | None, *
     )
 
 
-def digest_context(data: Mapping[str, Any], asked: Mapping[str, Any], harness: str = "") -> str:
+def harness_markers(policy: Policy) -> tuple[Marker, ...]:
+    """Return the opening and closing texts of the blocks that are no part of a question."""
+    return (*BUILTIN_MARKERS, *((marker.open, marker.close) for marker in policy.agents.harness_markers))
+
+
+def adapt_params(params: Mapping[str, Any], endpoint: Endpoint) -> Mapping[str, Any]:
+    """Return a tier's parameters in the endpoint's words.
+
+    Policy writes them for chat completions. /v1/responses has a place of its own for `reasoning_effort`;
+    what else there is means nothing or something else on another endpoint and is left out there.
+    """
+    if endpoint == CHAT:
+        return params
+    if endpoint == "responses" and "reasoning_effort" in params:
+        return {"reasoning": {"effort": params["reasoning_effort"]}}
+    return {}
+
+
+def digest_context(
+    data: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    spoken: Conversation | None = None,
+    *,
+    endpoint: Endpoint = CHAT,
+    harness: str = "",
+) -> str:
     """Digest everything but the text of the last user turn that changes the answer: 32 hexadecimal digits.
 
     Args:
         data: LiteLLM's request data.
-        asked: The last user turn, the very object in `data["messages"]`; empty when there is none.
+        asked: The last user turn, the very object among the messages; empty when there is none.
+        spoken: The conversation where it is not in `data["messages"]`.
+        endpoint: Answers of one endpoint are not served on another.
         harness: Blocks of an agent harness that were taken out of that turn: they may change the answer.
     """
-    sent, messages = (data.get("proxy_server_request") or {}).get("body") or data, data.get("messages")
-    settings = {key: data.get(key) for key in sent if key not in ANSWER_NEUTRAL}
+    sent = (data.get("proxy_server_request") or {}).get("body") or data
+    messages = data.get("messages") if endpoint == CHAT or spoken is None else spoken.messages
+    neutral = ANSWER_NEUTRAL if endpoint == CHAT else ANSWER_NEUTRAL | CONVERSATION_KEYS
+    settings = {key: data.get(key) for key in sent if key not in neutral}
     around = {key: value for key, value in asked.items() if key != "content"}
     if harness:
         around["harness"] = harness
     context = (
         [around if message is asked else message for message in messages] if isinstance(messages, list) else messages
     )
-    text = json.dumps([data.get("model"), context, settings], sort_keys=True, default=str, ensure_ascii=False)
+    parts = [data.get("model"), context, settings, *([] if endpoint == CHAT else [endpoint])]
+    text = json.dumps(parts, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -104,44 +150,15 @@ def _is_text(content: Any) -> bool:
     return content is None or isinstance(content, str)
 
 
-def _asks_json(response_format: Any) -> bool:
-    return isinstance(response_format, dict) and response_format.get("type") in ("json_object", "json_schema")
-
-
-def _count(number: Any) -> int:
-    """Return how many answers were asked for; 0 for what no provider can read as a number."""
-    if number is None:
-        return 1
-    text = str(number)
-    return int(text) if text.isascii() and text.isdecimal() else 0
+def _uses_tools(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
+    parts = content if isinstance(content, list) else ()
+    return (
+        message.get("role") in ("tool", "function")
+        or bool(message.get("tool_calls"))
+        or any(isinstance(part, dict) and part.get("type") in ("tool_use", "tool_result") for part in parts)
+    )
 
 
 def _first_int(*values: Any) -> int | None:
     return next((value for value in values if isinstance(value, int)), None)
-
-
-def _controls(data: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
-    metadata = data.get("metadata")
-    controls = metadata.get("tiergate") if isinstance(metadata, dict) else None
-    if controls is None:
-        return {}
-    if not isinstance(controls, dict):
-        raise ControlValueError("", "a mapping of controls")
-    for name, value in controls.items():
-        if name not in policy.controls:
-            raise ControlRefusedError(str(name))
-        _check_control(name, value, policy)
-    return dict(controls)
-
-
-def _check_control(name: str, value: Any, policy: Policy) -> None:
-    """Refuse a value that a stage would have to ignore."""
-    choices = {"cache": ("off", "refresh"), "start_tier": policy.tier_names}.get(name)
-    if choices is not None:
-        if value not in choices:
-            raise ControlValueError(name, f"one of {', '.join(choices)}")
-    elif name == "session_id":
-        if not isinstance(value, str) or not value:
-            raise ControlValueError(name, "a text")
-    elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ControlValueError(name, "a number above 0")

@@ -1,19 +1,21 @@
-"""A stream on its way to the client: every chunk passes at once; the gate records when it ends."""
+"""A stream on its way to the client: its chunks pass, at once or after being held; the gate records when it ends."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any
 
-from litellm import stream_chunk_builder
-
 from tiergate.exchange import Call
-from tiergate.hooks.answer_parser import parse_answer, parse_logprobs, parse_usage, strip_logprobs
+from tiergate.hooks.answer_format import FORMATS
+from tiergate.hooks.answer_parser import name_fields, parse_usage
+from tiergate.hooks.conversation import CHAT
+from tiergate.hooks.held_stream import can_hold, hold_stream, was_escalated
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.post_call import keep_answer
 from tiergate.hooks.record_builder import finish_record
+from tiergate.policy.money import Usage, estimate_baseline
 from tiergate.stages.failopen import suppressed
 from tiergate.telemetry.record import DecisionStatus
 
@@ -34,16 +36,24 @@ async def watch_stream(
         async for chunk in stream:
             yield chunk
         return
+    pipeline = pipeline.of(entry)
     chunks: list[Any] = []
+    reader = FORMATS[entry.request.endpoint]
+    source = hold_stream(pipeline, entry, stream) if can_hold(pipeline, entry) else _pass_on(stream)
     passed, complete = 0, False
     try:
-        async for chunk in stream:
-            passed += 1
-            with suppressed("stream"):
-                chunks.append(chunk.model_copy(deep=True))
-                if not entry.request.logprobs_asked:
-                    strip_logprobs(chunk)
-            yield chunk
+        async with aclosing(source) as passing:
+            async for chunk in passing:
+                passed += 1
+                if passed == 1:
+                    _note_first(pipeline, entry)
+                with suppressed("stream"):
+                    chunks.append(reader.copy(chunk))
+                    if not entry.request.logprobs_asked:
+                        reader.strip(chunk)
+                    if entry.served is not None and entry.request.endpoint == CHAT:
+                        name_fields(chunk, entry.served.body)
+                yield chunk
         complete = True
     except Exception as exc:
         entry.status = DecisionStatus.FAILED
@@ -57,9 +67,22 @@ async def watch_stream(
             pipeline.spawn(_end(pipeline, entry, chunks, complete=complete and passed == len(chunks)))
 
 
+async def _pass_on(stream: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    async for chunk in stream:
+        yield chunk
+
+
+def _note_first(pipeline: Pipeline, entry: InFlight) -> None:
+    """Count the time to the first token of the stream that the client gets."""
+    started = entry.attempts.get(entry.answering or entry.request.call_id)
+    if started is not None and entry.tier is not None and entry.served is None:
+        now = pipeline.clock.monotonic()
+        pipeline.latency.add_first_token(entry.tier, 1000 * (now - started), now)
+
+
 def _note_failure(pipeline: Pipeline, entry: InFlight, exc: Exception) -> None:
     """Add the call whose stream broke: LiteLLM logs no cost for it."""
-    started = entry.attempts.get(entry.request.call_id, entry.started)
+    started = entry.attempts.get(entry.answering or entry.request.call_id, entry.started)
     entry.calls.append(
         Call(
             tier=entry.tier,
@@ -78,14 +101,16 @@ async def _end(pipeline: Pipeline, entry: InFlight, chunks: list[Any], *, comple
     queue is full, it may never come: then the record is written without the cost.
     """
     with suppressed("stream"):
-        response = stream_chunk_builder(chunks, messages=entry.body.get("messages")) if complete and chunks else None
+        reader = FORMATS[entry.request.endpoint]
+        response = reader.assemble(chunks, entry.body.get("messages")) if complete and chunks else None
         if response is not None:
-            entry.usage = parse_usage(response)
+            entry.usage = parse_usage(response) or entry.usage
             await _judge(pipeline, entry, response, chunks)
     if entry.status is not DecisionStatus.FAILED:
         with suppress(TimeoutError):
             async with asyncio.timeout(LOG_WAIT_S):
                 await entry.call_logged.wait()
+    _note_cancelled(pipeline, entry)
     if pipeline.registry.get(entry.request.call_id, entry.host) is entry:
         pipeline.registry.remove(entry)
         with suppressed("decision_record"):
@@ -98,17 +123,33 @@ async def _judge(pipeline: Pipeline, entry: InFlight, response: Any, chunks: lis
         return
     if entry.tier is None:
         return
-    logprobs = [
-        token
-        for chunk in chunks
-        for choice in chunk.choices
-        for token in parse_logprobs(getattr(choice, "logprobs", None))
-    ]
-    answer = parse_answer(response, logprobs=tuple(logprobs))
+    reader = FORMATS[entry.request.endpoint]
+    logprobs = [token for chunk in chunks for token in reader.read_piece(chunk)[1]]
+    answer = reader.parse(response, logprobs=tuple(logprobs))
     gate = pipeline.confidence_gate.judge(
         entry.request, answer, entry.route, tier=entry.tier, escalations=0, stream_begun=True
     )
-    entry.gate = replace(gate, final_confidence=gate.confidence)
+    if entry.gate is None:
+        entry.gate = replace(gate, final_confidence=gate.confidence)
+    elif was_escalated(entry.gate):
+        entry.gate = replace(entry.gate, final_confidence=gate.confidence)
+    else:  # the stronger tier gave no stream: the weak answer went out
+        entry.gate = replace(entry.gate, confidence=gate.confidence, final_confidence=gate.confidence)
+    entry.answer_text = answer.text or None
     if not entry.request.logprobs_asked:
-        strip_logprobs(response)
+        reader.strip(response)
     await keep_answer(pipeline, entry, response, answer)
+
+
+def _note_cancelled(pipeline: Pipeline, entry: InFlight) -> None:
+    """Add a stream that was given up, its cost estimated: LiteLLM prices a stream at its end and it had none.
+
+    Counted are the tokens that had come, and as many prompt tokens as the stronger tier read.
+    """
+    given_up = entry.cancelled
+    if given_up is None or entry.request.call_id in entry.logged:
+        return
+    prompt_tokens = entry.usage.prompt_tokens if entry.usage is not None else 0
+    used = Usage(prompt_tokens=prompt_tokens, completion_tokens=given_up.completion_tokens)
+    cost_usd = estimate_baseline(used, pipeline.catalogue.price(given_up.model_group)) or 0.0
+    entry.calls.insert(0, replace(given_up, prompt_tokens=prompt_tokens, cost_usd=cost_usd))

@@ -84,12 +84,14 @@ def _hindrance(*, stream_begun: bool, target: str | None, spent: bool) -> Reason
 def decide_better(weak: GateDecision, strong: GateDecision) -> bool:
     """Tell whether the stronger tier's answer replaces the weak one, so that escalation never makes it worse.
 
-    The higher confidence wins. A stronger answer of which nothing is known but the router's score, or not
-    even that, wins unless it is defective: the score was given before the weak answer showed that the
-    question is a hard one.
+    The higher confidence wins; that of an answer which a verifier rejected counts as the lower cut at most. A
+    stronger answer of which nothing is known but the router's score, or not even that, wins unless it is
+    defective: the score was given before the weak answer showed that the question is a hard one.
     """
     if ROUTER_PRIOR in strong.signals:
         return True
     if strong.confidence is None or weak.confidence is None:
         return strong.reason in {Reason.NO_SIGNAL, Reason.STRONGEST_TIER} or strong.confidence is not None
+    if weak.reason is Reason.VERIFIER_REJECTED:
+        return strong.confidence >= min(weak.confidence, weak.escalate_below or 0.0)
     return strong.confidence >= weak.confidence

@@ -12,6 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+from tiergate.policy.question_load import LOAD_FEATURES, load_features_of
+
 MAX_CHARACTERS = 8_000
 """What the counts read: the start of a prompt. The lengths are those of the whole."""
 
@@ -117,6 +119,7 @@ FEATURES = (
     *_PATTERNS,
     *_SHARES,
     *_LEXICON,
+    *LOAD_FEATURES,
 )
 """Names of the features, in the order of the classifier's inputs."""
 
@@ -143,6 +146,7 @@ def features_of(prompt: str) -> Mapping[str, float]:
     values |= {name: sum(map(len, pattern.findall(text))) / characters for name, pattern in _SHARES.items()}
     hits = _lexicon_hits(text)
     values |= {name: math.log1p(hits[name]) for name in _LEXICON}
+    values |= load_features_of(text)
     return values
 
 

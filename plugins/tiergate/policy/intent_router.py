@@ -33,6 +33,8 @@ def decide_route(
             tier=tier,
             score=classification.scores.get(tier),
             scores=classification.scores,
+            lower_bounds=classification.lower_bounds,
+            domains=classification.domains,
             domain=domain,
             domain_score=domain_score,
             classifier=kind,
@@ -47,9 +49,18 @@ def decide_route(
     if isinstance(start_tier, str):
         return decided(RouteOutcome.ROUTED, Reason.START_TIER_CONTROL, start_tier)
     for tier in policy.tier_names:
-        if classification.lower_bounds.get(tier, 0.0) >= policy.intent_router.min_quality:
+        if is_good_enough(classification, tier, policy.intent_router.min_quality):
             return decided(RouteOutcome.ROUTED, Reason.SCORE_MEETS_QUALITY, tier)
     return decided(RouteOutcome.ROUTED, Reason.NO_TIER_MEETS_QUALITY, policy.strongest_tier)
+
+
+def is_good_enough(classification: Classification, tier: str, min_quality: float) -> bool:
+    """Whether a tier may answer: its lower bound reaches `min_quality` and the cut that risk control found.
+
+    A tier for which risk control found no cut may not.
+    """
+    cut = classification.tier_cuts.get(tier, 0.0)
+    return cut is not None and classification.lower_bounds.get(tier, 0.0) >= max(min_quality, cut)
 
 
 def decide_domain_override(classification: Classification, policy: Policy) -> str | None:

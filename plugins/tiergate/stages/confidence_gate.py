@@ -88,6 +88,11 @@ class ConfidenceGate:
         )
 
 
+def escalation_skipped(decision: GateDecision, reason: Reason) -> GateDecision:
+    """Return the decision of a gate that wanted to escalate and was not let."""
+    return replace(decision, outcome=GateOutcome.SKIPPED, reason=reason, escalate_to=None)
+
+
 def escalation_failed(decision: GateDecision, error: str | None) -> GateDecision:
     """Return the decision of a gate that wanted to escalate and got no answer."""
     return replace(

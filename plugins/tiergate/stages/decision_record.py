@@ -15,11 +15,14 @@ class DecisionRecorder:
 
     Attributes:
         log: The decision log.
-        listeners: Take a finished record and the parent context of its span: JSON line, spans, metrics.
+        trace: Takes a finished record and the context of the request's span; returns the record with the trace id and
+            the context of its own span.
+        listeners: Take both: JSON line, metrics.
     """
 
     log: DecisionLog
     listeners: tuple[Callable[[DecisionRecord, Any], None], ...]
+    trace: Callable[[DecisionRecord, Any], tuple[DecisionRecord, Any]] = lambda record, parent: (record, parent)
 
     def begin(self, record: DecisionRecord) -> None:
         """Keep the row of a stream whose headers are about to leave."""
@@ -27,9 +30,12 @@ class DecisionRecorder:
             self.log.record(record.to_row())
 
     def finish(self, record: DecisionRecord, *, parent: Any = None) -> None:
-        """Keep the final row and tell the listeners."""
+        """Write the spans, so that the row knows its trace; keep the final row; tell the listeners."""
+        context = parent
+        with suppressed("decision_record"):
+            record, context = self.trace(record, parent)
         with suppressed("decision_record"):
             self.log.record(record.to_row())
         for listener in self.listeners:
             with suppressed("decision_record"):
-                listener(record, parent)
+                listener(record, context)

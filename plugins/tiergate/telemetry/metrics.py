@@ -13,7 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, MeterProv
 from tiergate.decisions import GateOutcome
 from tiergate.exchange import Call
 from tiergate.telemetry import names
-from tiergate.telemetry.names import CallStatus, Label, Metric, Stage, TokenType
+from tiergate.telemetry.names import CallStatus, FeedbackKind, Label, Metric, Stage, TokenType
 from tiergate.telemetry.record import DecisionRecord, find_failure
 
 _COUNTERS = (
@@ -26,6 +26,9 @@ _COUNTERS = (
     Metric.OVERSPENT_USD,
     Metric.ESCALATIONS,
     Metric.STAGE_FAILURES,
+    Metric.FEEDBACK,
+    Metric.FEEDBACK_CONFIDENCE,
+    Metric.FEEDBACK_QUALITY,
 )
 
 
@@ -48,6 +51,7 @@ class DecisionMeter:
         provider: MeterProvider | None = None,
     ) -> None:
         self._tiers, self._domains = frozenset(tiers), frozenset(domains)
+        self._providers: set[str] = set()
         meter = metrics.get_meter(names.SCOPE, meter_provider=provider, schema_url=names.SCHEMA_URL)
         self._counters: dict[Metric, Counter] = {
             name: meter.create_counter(name, names.UNITS[name], names.DESCRIPTIONS[name]) for name in _COUNTERS
@@ -105,6 +109,7 @@ class DecisionMeter:
             Label.TIER: tier,
             Label.STATUS: status.value,
             Label.FALLBACK: str(call.fallback_from is not None).lower(),
+            Label.PROVIDER: self._close_provider(call.provider),
         }
         self._count(Metric.CALLS, 1, labels, context)
         self._count(Metric.COST_USD, call.cost_usd, {Label.TIER: tier}, context)
@@ -115,6 +120,41 @@ class DecisionMeter:
         }
         for kind, count in tokens.items():
             self._count(Metric.TOKENS, count, {Label.TIER: tier, Label.TYPE: kind.value}, context)
+
+    def record_feedback(
+        self,
+        *,
+        confidence: float | None,
+        score: float | None,
+        hit: bool,
+        wrong_hit: bool,
+        context: Context | None = None,
+    ) -> None:
+        """Measure feedback on one decision.
+
+        Args:
+            confidence: The gate's confidence in the answer that the client got; None when it has none.
+            score: The grade, 0 to 1; None when not said.
+            hit: Whether the answer came from the cache.
+            wrong_hit: Whether it belonged to another question.
+            context: Context whose trace id becomes the exemplar; None takes the ambient one.
+        """
+        graded = not hit and confidence is not None and score is not None
+        if hit:
+            kind = FeedbackKind.WRONG_HIT if wrong_hit else FeedbackKind.HIT
+        else:
+            kind = FeedbackKind.GRADED if graded else FeedbackKind.UNGRADED
+        place = names.LABEL_NONE
+        if graded and confidence is not None and score is not None:
+            place = str(min(names.CONFIDENCE_BINS - 1, max(0, int(confidence * names.CONFIDENCE_BINS))))
+            self._count(Metric.FEEDBACK_CONFIDENCE, confidence, {Label.BIN: place}, context)
+            self._count(Metric.FEEDBACK_QUALITY, score, {Label.BIN: place}, context)
+        self._count(Metric.FEEDBACK, 1, {Label.KIND: kind.value, Label.BIN: place}, context)
+
+    def _close_provider(self, provider: str | None) -> str:
+        if provider is not None and len(self._providers) < names.MAX_PROVIDERS:
+            self._providers.add(provider)
+        return _closed(provider, self._providers)
 
     def _record_stages(self, record: DecisionRecord, context: Context | None) -> None:
         for stage in Stage:
@@ -148,7 +188,7 @@ def _observer(read: Callable[[], int]) -> Callable[[CallbackOptions], Iterable[O
     return observe
 
 
-def _closed(value: str | None, allowed: frozenset[str]) -> str:
+def _closed(value: str | None, allowed: Collection[str]) -> str:
     if value is None:
         return names.LABEL_NONE
     return value if value in allowed else names.LABEL_OTHER

@@ -109,6 +109,16 @@ class Attribute(StrEnum):
     OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
     CACHE_READ_INPUT_TOKENS = "gen_ai.usage.cache_read.input_tokens"
     ERROR_TYPE = "error.type"
+    EVALUATION_NAME = "gen_ai.evaluation.name"
+    EVALUATION_SCORE = "gen_ai.evaluation.score.value"
+    EVALUATION_LABEL = "gen_ai.evaluation.score.label"
+    EVALUATION_EXPLANATION = "gen_ai.evaluation.explanation"
+
+
+class Event(StrEnum):
+    """Events, emitted through the Logs API."""
+
+    EVALUATION = "gen_ai.evaluation.result"
 
 
 OPERATION_CHAT: Final = "chat"
@@ -136,6 +146,9 @@ class Metric(StrEnum):
     DROPPED_RECORDS = "tiergate.decision_log.dropped"
     DRIFT_TESTS = "tiergate.drift.tests"
     DRIFT_ALARMS = "tiergate.drift.alarms"
+    FEEDBACK = "tiergate.feedback"
+    FEEDBACK_CONFIDENCE = "tiergate.feedback.confidence"
+    FEEDBACK_QUALITY = "tiergate.feedback.quality"
 
 
 UNITS: Final[dict[Metric, str]] = {
@@ -156,6 +169,9 @@ UNITS: Final[dict[Metric, str]] = {
     Metric.DROPPED_RECORDS: "{record}",
     Metric.DRIFT_TESTS: "{test}",
     Metric.DRIFT_ALARMS: "{alarm}",
+    Metric.FEEDBACK: "{feedback}",
+    Metric.FEEDBACK_CONFIDENCE: "1",
+    Metric.FEEDBACK_QUALITY: "1",
 }
 
 DESCRIPTIONS: Final[dict[Metric, str]] = {
@@ -176,6 +192,9 @@ DESCRIPTIONS: Final[dict[Metric, str]] = {
     Metric.DROPPED_RECORDS: "Decision records lost: the journal was full or the database refused them",
     Metric.DRIFT_TESTS: "Tests for drift made in the background, by kind and domain",
     Metric.DRIFT_ALARMS: "Those of them that found drift",
+    Metric.FEEDBACK: "Feedback on decisions",
+    Metric.FEEDBACK_CONFIDENCE: "Sum of the confidence in graded answers",
+    Metric.FEEDBACK_QUALITY: "Sum of the grades of the same answers",
 }
 
 
@@ -192,6 +211,9 @@ class Label(StrEnum):
     REASON = "reason"
     TYPE = "type"
     FALLBACK = "fallback"
+    PROVIDER = "provider"
+    KIND = "kind"
+    BIN = "bin"
 
 
 class TokenType(StrEnum):
@@ -200,6 +222,26 @@ class TokenType(StrEnum):
     INPUT = "input"
     OUTPUT = "output"
     CACHED = "cached"
+
+
+class FeedbackKind(StrEnum):
+    """Values of the label `kind` of the feedback counter."""
+
+    GRADED = "graded"
+    """A score on an answer whose confidence is known: it counts in calibration."""
+    UNGRADED = "ungraded"
+    """A score on another answer."""
+    HIT = "hit"
+    """A cached answer that was the right one, or that nobody called wrong."""
+    WRONG_HIT = "wrong_hit"
+    """A cached answer that belonged to another question."""
+
+
+CONFIDENCE_BINS: Final = 10
+"""Values of the label `bin`: "0" to "9", tenths of the confidence."""
+
+MAX_PROVIDERS: Final = 20
+"""So many values of the label `provider`, the first ones seen; any further one is `other`."""
 
 
 class CallStatus(StrEnum):

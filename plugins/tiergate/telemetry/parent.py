@@ -21,3 +21,9 @@ def build_parent_context(span: Any, headers: Mapping[str, str]) -> Context:
     if isinstance(span, trace.Span):
         return trace.set_span_in_context(span, Context())
     return TraceContextTextMapPropagator().extract(headers, Context())
+
+
+def find_trace_id(context: Any) -> str | None:
+    """Return the trace id of a context as 32 hexadecimal digits; None when it is in no trace."""
+    span = trace.get_current_span(context).get_span_context() if isinstance(context, Context) else None
+    return trace.format_trace_id(span.trace_id) if span is not None and span.is_valid else None

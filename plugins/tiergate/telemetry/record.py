@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, Reason, RouteDecision
+from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, JudgeDecision, Reason, RouteDecision
 from tiergate.exchange import Call
 from tiergate.ports import Vector
 from tiergate.telemetry.names import GATE_PENDING, Header, Stage
@@ -67,8 +67,10 @@ class DecisionRecord:
     trace_id: str | None = None
     tenant: str | None = None
     strategy: Literal["route", "cascade"] | None = None
+    mode: Literal["active", "shadow"] = "active"
     experiment: str | None = None
     arm: str | None = None
+    unit: str | None = None
     session: str | None = None
     final_tier: str | None = None
     cost_usd: float = 0.0
@@ -81,6 +83,7 @@ class DecisionRecord:
     status: DecisionStatus = DecisionStatus.OK
     errors: Mapping[Stage, str] = field(default_factory=dict)
     feedback: Feedback | None = None
+    judge: JudgeDecision | None = None
     embedding: Vector | None = None
     features: Mapping[str, float] | None = None
     prompt: str | None = None
@@ -112,7 +115,7 @@ _LINE_NAMES: Final = tuple(f.name for f in fields(DecisionRecord) if f.name not 
 _PARTS: Final[dict[type, tuple[str, ...]]] = {
     # The error of a stage stands in `errors`, by the stage's name.
     part: tuple(f.name for f in fields(part) if f.name != "error")
-    for part in (CacheDecision, RouteDecision, GateDecision, Call, Feedback)
+    for part in (CacheDecision, RouteDecision, GateDecision, Call, Feedback, JudgeDecision)
 }
 
 
@@ -224,8 +227,14 @@ RECORD_FIELDS: Final = _described(
     ("tenant", "hash", "Identity that answers may be shared with; null when it could not be established"),
     ("entry_model", "name", "What the client put in `model`"),
     ("strategy", "route, cascade", "Plan that was followed; null when the request passed through"),
+    (
+        "mode",
+        "active, shadow",
+        "Whether the decision was acted on; a shadow request went where it would go without tiergate",
+    ),
     ("experiment", "name", "Experiment the request took part in; null when none"),
     ("arm", "name", "Arm of the experiment"),
+    ("unit", "hash", "What was assigned to the arm: key, user or session"),
     ("session", "hash", "Session of the client; null when none"),
     ("cache.outcome", "CacheOutcome", "What the semantic cache did"),
     ("cache.reason", "Reason", "Why"),
@@ -233,11 +242,16 @@ RECORD_FIELDS: Final = _described(
     ("cache.error_bound", "share", "Bound on the share of wrong hits in force; null with a static similarity"),
     ("cache.age_s", "s", "Age of the served answer; null unless hit"),
     ("cache.entry_id", "id", "The served entry; null unless hit"),
+    ("cache.probability", "probability", "P(the same answer serves both prompts); null when not asked for"),
+    ("cache.store_reason", "Reason", "What became of the new answer: stored, or why not; null when there was none"),
+    ("cache.agreed", "boolean", "Whether a re-asked answer says the same as the stored one; null when not re-asked"),
+    ("cache.waited_ms", "ms", "How long it waited for the same question of another request; null when it did not"),
     ("route.outcome", "RouteOutcome", "What the intent router did"),
     ("route.reason", "Reason", "Why"),
     ("route.tier", "name", "Tier it chose; null when the request passed through"),
     ("route.score", "probability", "P(the chosen tier's answer is good enough)"),
     ("route.scores.*", "probability", "The same for each tier, by name"),
+    ("route.lower_bounds.*", "probability", "Lower confidence bound of each score, by tier name"),
     ("route.domain", "name", "Most probable domain; null when not classified"),
     ("route.domain_score", "probability", "P(domain)"),
     ("route.classifier", "kind", "Kind of classifier that scored"),
@@ -247,6 +261,12 @@ RECORD_FIELDS: Final = _described(
     ("route.shadow_score", "probability", "P(good enough) of that tier by the shadow artifact"),
     ("route.shadow_digest", "digest", "The shadow artifact"),
     ("route.fallback", "error class", "Why another classifier than the configured one scored; null when it did not"),
+    ("route.domains.*", "probability", "P(domain) of every domain, by name"),
+    (
+        "route.propensity",
+        "probability",
+        "P(this tier was chosen), exploration counted in; null when no tier was chosen",
+    ),
     ("route.ms", "ms", "Time spent in the intent router"),
     ("gate.outcome", "GateOutcome", "What the confidence gate did"),
     ("gate.reason", "Reason", "Why"),
@@ -282,6 +302,13 @@ RECORD_FIELDS: Final = _described(
     ("feedback.score", "0 to 1", "How good the answer was, from feedback; `feedback` is null before"),
     ("feedback.wrong_cache_hit", "boolean", "Whether the cached answer belonged to another question"),
     ("feedback.comment", "text", "The user's words"),
+    (
+        "judge.score",
+        "0 to 1",
+        "Served answer against the baseline's: 1 better, 0 worse; `judge` is null when not graded",
+    ),
+    ("judge.probability", "probability", "P(this answer was graded): weigh by its inverse"),
+    ("judge.cost_usd", "USD", "What the grading cost; no part of `cost_usd`"),
     ("embedding", "base64", "The prompt's vector, little-endian float32; log row only, absent when none"),
     ("features.*", "number", "Surface features of the prompt; log row only, absent when not classified"),
     ("prompt", "text", "The prompt; log row only, absent unless `store_prompts` is true"),

@@ -5,11 +5,12 @@ Names follow the GenAI conventions of `names.SEMCONV_VERSION` where they have on
 fact, from the record's times, so that no stage knows of tracing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber, get_logger_provider
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Status, StatusCode, TracerProvider
+from opentelemetry.trace import Link, Status, StatusCode, Tracer, TracerProvider
 from opentelemetry.util.types import AttributeValue
 
 from tiergate.exchange import Call
@@ -21,14 +22,21 @@ _Facts = Mapping[str, AttributeValue | None]
 
 
 class DecisionTracer:
-    """Writes the spans of decisions.
+    """Writes the spans of decisions, and the gate's confidence as an event of the call it judged.
 
     Args:
         provider: Where the spans go; None takes the process's provider, also one that is set later.
+        events: Where the event goes; None takes the process's provider.
     """
 
-    def __init__(self, provider: TracerProvider | None = None) -> None:
-        self._tracer = trace.get_tracer(names.SCOPE, tracer_provider=provider, schema_url=names.SCHEMA_URL)
+    def __init__(
+        self,
+        provider: TracerProvider | Callable[[], TracerProvider] | None = None,
+        events: LoggerProvider | Callable[[], LoggerProvider] | None = None,
+    ) -> None:
+        self._provider = provider if callable(provider) else lambda: provider or trace.get_tracer_provider()
+        self._events = events if callable(events) else lambda: events or get_logger_provider()
+        self._tracer_of: tuple[TracerProvider, Tracer] | None = None
 
     def record(self, record: DecisionRecord, parent: Context | None = None) -> Context:
         """Write the spans of one decision.
@@ -42,7 +50,8 @@ class DecisionTracer:
             The context of the decision span, for exemplars; it holds no recording span when nothing is traced.
         """
         attributes = _present(_decision_facts(record))
-        span = self._tracer.start_span(
+        tracer = self._find_tracer()
+        span = tracer.start_span(
             Span.DECISION,
             context=Context() if parent is None else parent,
             attributes=attributes,
@@ -50,14 +59,20 @@ class DecisionTracer:
         )
         context = trace.set_span_in_context(span, Context())
         if span.is_recording():
-            self._record_stages(record, context)
-            self._record_calls(record, context)
+            self._record_stages(tracer, record, context)
+            self._record_calls(tracer, record, context)
             if record.status is not DecisionStatus.OK:
                 span.set_status(Status(StatusCode.ERROR, record.status.value))
         span.end(_ns(record, record.latency_ms))
         return context
 
-    def _record_stages(self, record: DecisionRecord, context: Context) -> None:
+    def _find_tracer(self) -> Tracer:
+        provider = self._provider()
+        if self._tracer_of is None or self._tracer_of[0] is not provider:
+            self._tracer_of = provider, provider.get_tracer(names.SCOPE, schema_url=names.SCHEMA_URL)
+        return self._tracer_of[1]
+
+    def _record_stages(self, tracer: Tracer, record: DecisionRecord, context: Context) -> None:
         facts = {
             Stage.EMBEDDING: {},
             Stage.SEMANTIC_CACHE: _cache_facts(record),
@@ -68,7 +83,7 @@ class DecisionTracer:
             if stage in record.stage_ms:
                 start_ms = record.stage_start_ms.get(stage, 0.0)
                 error = record.errors.get(stage) or find_failure(record, stage)
-                span = self._tracer.start_span(
+                span = tracer.start_span(
                     Span[stage.name],
                     context=context,
                     attributes=_present({**stage_facts, Attribute.ERROR_TYPE: error}),
@@ -78,11 +93,12 @@ class DecisionTracer:
                     span.set_status(Status(StatusCode.ERROR, error))
                 span.end(_ns(record, start_ms + record.stage_ms[stage]))
 
-    def _record_calls(self, record: DecisionRecord, context: Context) -> None:
+    def _record_calls(self, tracer: Tracer, record: DecisionRecord, context: Context) -> None:
         previous: tuple[Call, trace.SpanContext] | None = None
+        judged: Call | None = None
         for call in record.calls:
             start_ms = call.start_ms or 0.0
-            span = self._tracer.start_span(
+            span = tracer.start_span(
                 Span.CALL,
                 context=context,
                 attributes=_present(_call_facts(call)),
@@ -92,7 +108,31 @@ class DecisionTracer:
             if call.status != "ok":
                 span.set_status(Status(StatusCode.ERROR, call.status))
             span.end(_ns(record, start_ms + call.ms))
+            if judged is None and call.status == "ok" and record.gate.confidence is not None:
+                judged = call
+                self._evaluate(record, trace.set_span_in_context(span, Context()), start_ms + call.ms)
             previous = call, span.get_span_context()
+
+    def _evaluate(self, record: DecisionRecord, context: Context, at_ms: float) -> None:
+        """Emit what the gate made of an answer, as an event of the call that gave it."""
+        gate = record.gate
+        facts: _Facts = {
+            Attribute.EVALUATION_NAME: Span.CONFIDENCE_GATE.value,
+            Attribute.EVALUATION_SCORE: gate.confidence,
+            Attribute.EVALUATION_LABEL: gate.outcome.value,
+            Attribute.EVALUATION_EXPLANATION: gate.reason.value,
+            Attribute.DECISION_ID: record.decision_id,
+        }
+        logger = self._events().get_logger(names.SCOPE, schema_url=names.SCHEMA_URL)
+        logger.emit(
+            LogRecord(
+                timestamp=_ns(record, at_ms),
+                context=context,
+                severity_number=SeverityNumber.INFO,
+                event_name=names.Event.EVALUATION.value,
+                attributes={**_present(facts)},
+            )
+        )
 
 
 def _escalation_links(call: Call, previous: tuple[Call, trace.SpanContext] | None) -> list[Link]:

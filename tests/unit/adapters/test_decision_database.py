@@ -144,7 +144,7 @@ def test_tables_of_a_newer_tiergate_are_refused(url: str) -> None:
     with closing(connect(url)) as connection:
         connection.execute(sa.text("INSERT INTO tiergate_schema (version, opened_at) VALUES (99, 0)"))
         connection.commit()
-    with pytest.raises(DecisionLogError, match="version 99, this tiergate knows 1"):
+    with pytest.raises(DecisionLogError, match="version 99, this tiergate knows 2"):
         opened(url)
 
 
@@ -153,7 +153,15 @@ def test_the_stated_indexes_exist(url: str) -> None:
     with closing(connect(url)) as connection:
         indexes = {str(i["name"]): i["column_names"] for i in sa.inspect(connection).get_indexes("tiergate_decisions")}
     assert indexes == {
-        "ix_tiergate_decisions_ts": ["ts", "decision_id"],
+        "ix_tiergate_decisions_ts": [
+            "ts",
+            "decision_id",
+            "final_tier",
+            "domain",
+            "cache_outcome",
+            "gate_outcome",
+            "status",
+        ],
         "ix_tiergate_decisions_tenant": ["tenant", "ts"],
         "ix_tiergate_decisions_call_id": ["call_id"],
         "ix_tiergate_decisions_experiment": ["experiment", "arm", "ts"],

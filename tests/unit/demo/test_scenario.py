@@ -77,7 +77,7 @@ def test_the_first_rule_whose_conditions_all_hold_counts() -> None:
     ],
 )
 def test_distributions_have_the_median_they_state(distribution: dict[str, float], median: float) -> None:
-    rng = random.Random(1)  # noqa: S311  repeatable draws
+    rng = random.Random(1)
     drawn = TypeAdapter(Distribution).validate_python(distribution)
     values = [drawn.draw(rng) for _ in range(4000)]
     assert statistics.median(values) == pytest.approx(median, rel=0.08)

@@ -105,16 +105,20 @@ class FakeModels:
         model_group: str,
         call_id: str,
         params: Mapping[str, Any],
+        *,
+        endpoint: str = "chat_completions",
+        stream: bool = False,
     ) -> Any:
         self.asked.append(
             {"body": body, "metadata": metadata, "model_group": model_group, "call_id": call_id, "params": params}
+            | {"endpoint": endpoint, "stream": stream}
         )
         if self.during is not None:
             self.during(call_id)
         answer = self.answers.get(model_group, EscalationError(f"{model_group} gave no answer"))
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return await answer(call_id) if callable(answer) else answer
 
 
 @dataclass(slots=True)

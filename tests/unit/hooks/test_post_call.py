@@ -121,7 +121,7 @@ async def test_an_escalation_that_fails_leaves_the_weak_answer_and_says_why(benc
 async def test_an_escalation_past_its_budget_leaves_the_weak_answer() -> None:
     bench = build_bench(confidence_gate={"escalation_budget_ms": 1})
 
-    async def hang(*_args: Any) -> Any:
+    async def hang(*_args: Any, **_fields: Any) -> Any:
         await asyncio.sleep(30)
 
     bench.pipeline = replace(bench.pipeline, models=SimpleNamespace(ask=hang))

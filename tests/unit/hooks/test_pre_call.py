@@ -10,15 +10,19 @@ import pytest
 from fastapi import HTTPException
 from hypothesis import given
 from hypothesis import strategies as st
+from litellm.proxy._types import UserAPIKeyAuth
 from tests.unit.hooks.conftest import KEY, OTHER_KEY, Bench, build_bench, request_data
 
 from tiergate.errors import ClassifierError, StoreError
 from tiergate.hooks.in_flight import InFlightRegistry
+from tiergate.hooks.pipeline import build_arms
 from tiergate.hooks.pre_call import before_call
+from tiergate.hooks.record_builder import build_record
 from tiergate.hooks.request_parser import digest_context
 from tiergate.hooks.tenant import identify_tenant
 from tiergate.ports import StoredAnswer
 from tiergate.telemetry.names import Stage
+from tiergate.telemetry.record import build_headers
 
 PROMPT = "What is the capital of France?"
 
@@ -47,7 +51,8 @@ async def remember(bench: Bench, data: dict[str, Any], identity: Any = KEY) -> S
     ("changes", "call_type"),
     [
         ({}, "aembedding"),
-        ({}, "anthropic_messages"),
+        ({}, "aimage_generation"),
+        ({"background": True}, "aresponses"),
         ({"model": "gpt-4o"}, "acompletion"),
         ({"model": None}, "acompletion"),
         ({"model": ["auto"]}, "acompletion"),
@@ -293,3 +298,71 @@ async def test_a_prompt_without_text_cannot_be_classified_and_goes_where_overrid
     assert data["model"] == "tier-frontier"
     assert entry is not None
     assert entry.route.reason == "domain_unknown"
+
+
+EXPERIMENT = {
+    "name": "quality",
+    "arms": {"low": {"intent_router.min_quality": 0.5}, "high": {"intent_router.min_quality": 0.975}},
+}
+
+
+async def test_a_request_is_routed_by_the_policy_of_its_arm_and_the_record_says_so() -> None:
+    bench = build_bench(experiments=[EXPERIMENT])
+    pipeline = replace(bench.pipeline, arms=build_arms(bench.pipeline))
+    seen = {}
+    for number in range(40):
+        data = request_data() | {"litellm_call_id": f"call-{number}"}
+        await before_call(pipeline, UserAPIKeyAuth(api_key=f"key-{number}"), data, "acompletion")
+        entry = bench.entry(f"call-{number}")
+        assert entry is not None
+        assert entry.assignment is not None
+        seen[entry.assignment.arm] = data["model"]
+        record = build_record(pipeline, entry)
+        assert (record.experiment, record.arm, record.unit) == ("quality", entry.assignment.arm, entry.assignment.unit)
+        assert build_headers(record, streaming=False)["x-tiergate-experiment"] == f"quality={record.arm}"
+    assert seen == {"low": "tier-simple", "high": "tier-medium"}
+
+
+async def test_a_stopped_arm_is_routed_by_the_policy_itself() -> None:
+    bench = build_bench(experiments=[EXPERIMENT])
+    stopped = {("quality", "low"), ("quality", "high")}
+    pipeline = replace(bench.pipeline, arms=build_arms(bench.pipeline), stopped_arms=stopped)
+    data = request_data()
+    await before_call(pipeline, KEY, data, "acompletion")
+    entry = bench.entry()
+    assert entry is not None
+    assert entry.assignment is None
+
+
+async def test_shadow_mode_decides_records_and_acts_on_nothing() -> None:
+    bench = build_bench(mode="shadow")
+    data = request_data()
+    await remember(bench, data)
+    await before_call(bench.pipeline, KEY, data, "acompletion")
+    assert data["model"] == "auto"
+    entry = bench.entry()
+    assert entry is not None
+    record = build_record(bench.pipeline, entry)
+    assert (record.mode, record.strategy, record.final_tier) == ("shadow", None, None)
+    assert entry.served is None
+
+
+async def test_shadow_mode_writes_down_the_tier_that_it_would_have_chosen() -> None:
+    bench = build_bench(mode="shadow")
+    await before_call(bench.pipeline, KEY, request_data(), "acompletion")
+    entry = bench.entry()
+    assert entry is not None
+    assert entry.route.tier == "simple"
+
+
+async def test_exploration_reaches_other_tiers_with_their_odds() -> None:
+    bench = build_bench(exploration={"share": 0.2})
+    odds: dict[str, set[float | None]] = {}
+    for number in range(200):
+        data = request_data() | {"litellm_call_id": f"call-{number}"}
+        await before_call(bench.pipeline, KEY, data, "acompletion")
+        entry = bench.entry(f"call-{number}")
+        assert entry is not None
+        odds.setdefault(data["model"], set()).add(entry.route.propensity)
+    assert list(odds["tier-simple"]) == [pytest.approx(0.8 + 0.2 / 3)]
+    assert list(odds["tier-frontier"]) == [pytest.approx(0.2 / 3)]

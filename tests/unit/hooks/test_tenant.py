@@ -1,5 +1,6 @@
 """Who shares answers: only what LiteLLM authenticated says so."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from litellm.proxy._types import UserAPIKeyAuth
 from tests.unit.hooks.conftest import KEY, OTHER_KEY
 
-from tiergate.hooks.tenant import hash_identity, identify_tenant
+from tiergate.exchange import Request
+from tiergate.hooks.tenant import hash_identity, identify_tenant, identify_unit
 from tiergate.settings import SemanticCache
 
 SCOPES = ("key", "team", "user", "end_user", "global")
@@ -59,3 +61,22 @@ def test_the_hash_is_fixed_in_length_and_tells_identities_apart(one: str, two: s
     assert len(hash_identity("key", one)) == 32
     assert (hash_identity("key", one) == hash_identity("key", two)) is (one == two)
     assert one not in hash_identity("key", one) or len(one) < 4
+
+
+@pytest.mark.parametrize(
+    ("unit", "controls", "found"),
+    [
+        ("key", {}, "key-a"),
+        ("user", {}, "user-a"),
+        ("session", {"session_id": "s-1"}, "key-a\x1fs-1"),
+        ("session", {}, None),
+    ],
+)
+def test_an_experiment_assigns_by_what_was_authenticated(
+    unit: str, controls: dict[str, Any], found: str | None
+) -> None:
+    request = Request(
+        call_id="c", endpoint="chat_completions", entry_model="auto", tenant=None, prompt="", controls=controls
+    )
+    assert identify_unit(SimpleNamespace(api_key="key-a", user_id="user-a"), request, unit) == found
+    assert identify_unit(SimpleNamespace(api_key=None, user_id=None), request, "user") is None

@@ -110,3 +110,12 @@ def test_escalations_never_exceed_the_limit(confidences: list[float | None], lim
         tier, escalations = decision.escalate_to, escalations + 1
     assert escalations <= limit
     assert not (begun and escalations)
+
+
+@pytest.mark.parametrize(("strong", "better"), [(0.75, True), (0.70, True), (0.65, False)])
+def test_a_rejected_answer_counts_as_the_lower_cut_at_most(strong: float, *, better: bool) -> None:
+    weak = GateDecision(
+        outcome=GateOutcome.ESCALATED, reason=Reason.VERIFIER_REJECTED, confidence=0.8, escalate_below=0.7
+    )
+    asked = GateDecision(outcome=GateOutcome.VERIFIED, reason=Reason.CONFIDENCE_MIDDLE, confidence=strong)
+    assert decide_better(weak, asked) is better

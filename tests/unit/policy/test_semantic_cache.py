@@ -8,7 +8,7 @@ import pytest
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer, Request
 from tiergate.policy.confidence_gate import ROUTER_PRIOR
-from tiergate.policy.semantic_cache import decide_eligibility, decide_hit, decide_store
+from tiergate.policy.semantic_cache import PairVerdict, decide_eligibility, decide_hit, decide_store, decide_ttl_s
 from tiergate.ports import Neighbour, StoredAnswer
 from tiergate.settings import SemanticCache
 
@@ -33,13 +33,31 @@ def neighbour(similarity: float, *, exact: bool = False, **changes: float) -> Ne
         ({"text_only": False}, Reason.NOT_TEXT),
         ({"prompt": "  "}, Reason.NOT_TEXT),
         ({"choices": 2}, Reason.MANY_CHOICES),
-        ({"turns": 2}, Reason.MULTI_TURN),
+        ({"turns": 3, "prompt": "and the second one?"}, Reason.MULTI_TURN),
+        ({"turns": 3, "prompt": "What is the capital of Portugal?"}, None),
+        ({"turns": 1, "prompt": "and the second one?"}, None),
+        ({"prompt": "What is my balance?"}, Reason.ABOUT_CALLER),
+        ({"prompt": "What happened today?"}, Reason.ABOUT_NOW),
+        ({"prompt": "What does `today()` do in Excel?"}, None),
         ({"logprobs_asked": True}, Reason.LOGPROBS_ASKED),
         ({}, None),
     ],
 )
 def test_each_ineligible_request_has_its_reason(changes: dict[str, object], reason: Reason | None) -> None:
     assert decide_eligibility(dataclasses.replace(REQUEST, **changes), SETTINGS) is reason  # type: ignore[arg-type]
+
+
+def test_a_conversation_that_is_embedded_whole_may_lean() -> None:
+    settings = SemanticCache(multi_turn="embed_conversation")
+    request = dataclasses.replace(REQUEST, turns=3, prompt="and the second one?")
+    assert decide_eligibility(request, settings) is None
+
+
+@pytest.mark.parametrize("scope", ["team", "global"])
+def test_a_shared_scope_wants_to_know_its_caller(scope: str) -> None:
+    settings = SemanticCache(scope=scope)  # type: ignore[arg-type]
+    assert decide_eligibility(REQUEST, settings) is Reason.TENANT_UNKNOWN
+    assert decide_eligibility(dataclasses.replace(REQUEST, caller="a"), settings) is None
 
 
 def test_a_disabled_cache_says_so() -> None:
@@ -62,6 +80,78 @@ def test_a_neighbour_is_served_only_when_near_and_live(
 ) -> None:
     decision = decide_hit(found, REQUEST, SETTINGS, now=150.0)
     assert (decision.outcome, decision.reason) == (outcome, reason)
+
+
+@pytest.mark.parametrize(
+    ("trust_from", "confidence", "reason"),
+    [
+        (None, 0.1, Reason.EXACT_MATCH),
+        (0.9, 0.9, Reason.EXACT_MATCH),
+        (0.95, 0.9, Reason.NO_LONGER_TRUSTED),
+        (0.5, None, Reason.NO_LONGER_TRUSTED),
+        (None, None, Reason.EXACT_MATCH),
+    ],
+)
+def test_an_answer_that_would_not_pass_the_gate_today_is_not_served(
+    trust_from: float | None, confidence: float | None, reason: Reason
+) -> None:
+    found = neighbour(1.0, exact=True, confidence=confidence)  # type: ignore[arg-type]
+    assert decide_hit(found, REQUEST, SETTINGS, now=150.0, trust_from=trust_from).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("confirmed_by", "caller", "reason"),
+    [
+        (("a",), "a", Reason.EXACT_MATCH),
+        (("a",), "b", Reason.UNCONFIRMED),
+        (("a", "a"), "b", Reason.UNCONFIRMED),
+        (("a", "c"), "b", Reason.EXACT_MATCH),
+        ((), "b", Reason.UNCONFIRMED),
+    ],
+)
+@pytest.mark.parametrize("scope", ["team", "global"])
+def test_a_shared_answer_is_served_to_others_once_it_is_confirmed(
+    scope: str, confirmed_by: tuple[str, ...], caller: str, reason: Reason
+) -> None:
+    settings = SemanticCache(scope=scope, confirmations=2)  # type: ignore[arg-type]
+    found = neighbour(1.0, exact=True, confirmed_by=confirmed_by)  # type: ignore[arg-type]
+    request = dataclasses.replace(REQUEST, caller=caller)
+    assert decide_hit(found, request, settings, now=150.0).reason is reason
+
+
+BOUND = SemanticCache(max_error=0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict", "reason"),
+    [
+        (SETTINGS, PairVerdict(covered=False), Reason.NOT_COVERED),
+        (SETTINGS, PairVerdict(language="english", neighbour_language="german"), Reason.OTHER_LANGUAGE),
+        (SETTINGS, PairVerdict(language="english", neighbour_language=""), Reason.SIMILAR_ENOUGH),
+        (SETTINGS, PairVerdict(language="english", neighbour_language="english"), Reason.SIMILAR_ENOUGH),
+        (BOUND, PairVerdict(), Reason.NO_CONTROLLED_CUT),
+        (BOUND, PairVerdict(probability=0.99), Reason.NO_CONTROLLED_CUT),
+        (BOUND, PairVerdict(probability=0.98, min_probability=0.99), Reason.ABOVE_MAX_ERROR),
+        (BOUND, PairVerdict(probability=None, min_probability=0.99), Reason.ABOVE_MAX_ERROR),
+        (BOUND, PairVerdict(probability=0.99, min_probability=0.99), Reason.SIMILAR_ENOUGH),
+    ],
+)
+def test_a_similar_prompt_is_served_only_without_a_doubt(
+    settings: SemanticCache, verdict: PairVerdict, reason: Reason
+) -> None:
+    assert decide_hit(neighbour(0.99), REQUEST, settings, now=150.0, verdict=verdict).reason is reason
+
+
+def test_a_bound_without_a_verdict_serves_exact_matches_only() -> None:
+    assert decide_hit(neighbour(0.999), REQUEST, BOUND, now=150.0).reason is Reason.NO_CONTROLLED_CUT
+    assert decide_hit(neighbour(1.0, exact=True), REQUEST, BOUND, now=150.0).reason is Reason.EXACT_MATCH
+
+
+@pytest.mark.parametrize(("asked", "ttl_s"), [(None, 80.0), (50, 40.0), (1000, 80.0)])
+def test_the_time_to_live_is_clamped_by_policy_and_jittered(asked: int | None, ttl_s: float) -> None:
+    request = dataclasses.replace(REQUEST, controls={} if asked is None else {"ttl_s": asked})
+    settings = SemanticCache(ttl_s=100, ttl_jitter=0.4)
+    assert decide_ttl_s(request, settings, draw=0.5) == pytest.approx(ttl_s)
 
 
 def test_a_hit_tells_age_and_entry() -> None:
@@ -89,27 +179,48 @@ def escalated(final_confidence: float | None) -> GateDecision:
 GOOD = Answer(text="Paris", finish_reason="stop")
 
 
+GATE = {
+    "verified": GateDecision(outcome=GateOutcome.VERIFIED, reason=Reason.CONFIDENCE_MIDDLE),
+    "escalation failed": GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.ESCALATION_FAILED),
+    "disabled": GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.DISABLED),
+    "bypassed": GateDecision(outcome=GateOutcome.BYPASSED, reason=Reason.DOMAIN_BYPASS),
+}
+
+
+def ending(finish_reason: str | None, text: str = "Paris", **fields: object) -> Answer:
+    return Answer(text=text, finish_reason=finish_reason, **fields)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
-    ("cache", "gate", "answer", "stored"),
+    ("cache", "gate", "answer", "reason"),
     [
-        (MISS, TRUSTED, GOOD, True),
-        (REFRESH, TRUSTED, GOOD, True),
-        (OFF, TRUSTED, GOOD, False),
-        (MISS, TRUSTED, Answer(text="Paris", finish_reason="length"), False),
-        (MISS, TRUSTED, Answer(text=" ", finish_reason="stop"), False),
-        (MISS, TRUSTED, Answer(text="no", finish_reason="stop", refusal=True), False),
-        (MISS, TRUSTED, Answer(text="x" * 100_001, finish_reason="stop"), False),
-        (MISS, GateDecision(outcome=GateOutcome.VERIFIED, reason=Reason.CONFIDENCE_MIDDLE), GOOD, False),
-        (MISS, escalated(0.9), GOOD, True),
-        (MISS, escalated(0.8), GOOD, False),
-        (MISS, escalated(None), GOOD, False),
-        (MISS, dataclasses.replace(escalated(0.9), signals={ROUTER_PRIOR: 0.9}), GOOD, False),
-        (MISS, GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.ESCALATION_FAILED), GOOD, False),
-        (MISS, GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.DISABLED), GOOD, True),
-        (MISS, GateDecision(outcome=GateOutcome.BYPASSED, reason=Reason.DOMAIN_BYPASS), GOOD, False),
+        (MISS, TRUSTED, GOOD, Reason.STORED),
+        (MISS, TRUSTED, ending(None), Reason.STORED),
+        (REFRESH, TRUSTED, GOOD, Reason.STORED),
+        (CacheDecision(outcome=CacheOutcome.SKIPPED, reason=Reason.BUDGET_EXCEEDED), TRUSTED, GOOD, Reason.STORED),
+        (OFF, TRUSTED, GOOD, Reason.NOT_LOOKED_UP),
+        (MISS, TRUSTED, ending("length"), Reason.TRUNCATED),
+        (MISS, TRUSTED, ending("content_filter"), Reason.FILTERED),
+        (MISS, TRUSTED, ending("tool_calls"), Reason.TOOL_USE),
+        (MISS, TRUSTED, ending("stop", tool_arguments=(("f", "{}"),)), Reason.TOOL_USE),
+        (MISS, TRUSTED, ending("error"), Reason.INCOMPLETE),
+        (MISS, TRUSTED, ending("stop", " "), Reason.EMPTY_ANSWER),
+        (MISS, TRUSTED, ending("stop", "no", refusal=True), Reason.REFUSAL),
+        (MISS, TRUSTED, ending("stop", "I'm sorry, but I can't help with that."), Reason.REFUSAL),
+        (MISS, TRUSTED, ending("stop", "Sorry is an apology."), Reason.STORED),
+        (MISS, TRUSTED, ending("stop", "x" * 100_001), Reason.TOO_LONG),
+        (MISS, TRUSTED, ending("stop", "x" * 100_000), Reason.STORED),
+        (MISS, GATE["verified"], GOOD, Reason.NOT_TRUSTED),
+        (MISS, escalated(0.9), GOOD, Reason.STORED),
+        (MISS, escalated(0.8), GOOD, Reason.NOT_TRUSTED),
+        (MISS, escalated(None), GOOD, Reason.NOT_TRUSTED),
+        (MISS, dataclasses.replace(escalated(0.9), signals={ROUTER_PRIOR: 0.9}), GOOD, Reason.NOT_TRUSTED),
+        (MISS, GATE["escalation failed"], GOOD, Reason.NOT_TRUSTED),
+        (MISS, GATE["disabled"], GOOD, Reason.STORED),
+        (MISS, GATE["bypassed"], GOOD, Reason.NOT_TRUSTED),
     ],
 )
-def test_only_what_the_gate_trusts_is_stored(
-    cache: CacheDecision, gate: GateDecision, answer: Answer, *, stored: bool
+def test_only_what_is_complete_and_trusted_is_stored(
+    cache: CacheDecision, gate: GateDecision, answer: Answer, reason: Reason
 ) -> None:
-    assert decide_store(cache, gate, answer, SETTINGS) is stored
+    assert decide_store(cache, gate, answer, REQUEST, SETTINGS) is reason

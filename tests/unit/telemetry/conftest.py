@@ -6,6 +6,7 @@ from tiergate.decisions import (
     CacheOutcome,
     GateDecision,
     GateOutcome,
+    JudgeDecision,
     Reason,
     RouteDecision,
     RouteOutcome,
@@ -54,6 +55,7 @@ def escalated() -> DecisionRecord:
         strategy="cascade",
         experiment="gate-065-vs-075",
         arm="b",
+        unit="u-7",
         session="s-4",
         cache=CacheDecision(
             outcome=CacheOutcome.MISS, reason=Reason.BELOW_MIN_SIMILARITY, similarity=0.5, error_bound=0.01
@@ -64,6 +66,7 @@ def escalated() -> DecisionRecord:
             tier="simple",
             score=0.91237,
             scores={"simple": 0.91237, "frontier": 0.99},
+            lower_bounds={"simple": 0.9, "frontier": 0.98},
             domain="coding",
             domain_score=0.7,
             classifier="embedded",
@@ -73,6 +76,8 @@ def escalated() -> DecisionRecord:
             shadow_score=0.95,
             shadow_digest="sha256:cd",
             fallback="ClassifierError",
+            domains={"coding": 0.7, "finance": 0.1},
+            propensity=0.95,
         ),
         gate=GateDecision(
             outcome=GateOutcome.ESCALATED,
@@ -93,6 +98,7 @@ def escalated() -> DecisionRecord:
         overhead_ms=4.5,
         stage_ms={Stage.SEMANTIC_CACHE: 1.5, Stage.INTENT_ROUTER: 0.5, Stage.CONFIDENCE_GATE: 1.0},
         stage_start_ms={Stage.SEMANTIC_CACHE: 2.0, Stage.INTENT_ROUTER: 3.5, Stage.CONFIDENCE_GATE: 45.0},
+        judge=JudgeDecision(score=0.5, probability=0.01, cost_usd=0.003),
         embedding=EMBEDDING,
         features={"log_words": 1.0986123},
         prompt="a secret question",

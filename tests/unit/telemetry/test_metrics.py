@@ -68,8 +68,8 @@ def test_an_escalated_decision_in_numbers(
             (("cache", "miss"), ("domain", "coding"), ("gate", "escalated"), ("status", "ok"), frontier): 1
         },
         "tiergate.calls": {
-            (("fallback", "true"), ("status", "ok"), simple): 1,
-            (("fallback", "false"), ("status", "ok"), frontier): 1,
+            (("fallback", "true"), ("provider", "deepseek"), ("status", "ok"), simple): 1,
+            (("fallback", "false"), ("provider", "anthropic"), ("status", "ok"), frontier): 1,
         },
         "tiergate.tokens": {
             (simple, ("type", "input")): 20,
@@ -120,7 +120,9 @@ def test_a_request_that_passed_through_has_only_what_is_known(
         "tiergate.request.duration",
         "tiergate.overhead",
     }
-    assert points(found["tiergate.calls"]) == {(("fallback", "false"), ("status", "failed"), ("tier", "none")): 1}
+    assert points(found["tiergate.calls"]) == {
+        (("fallback", "false"), ("provider", "anthropic"), ("status", "failed"), ("tier", "none")): 1
+    }
     assert points(found["tiergate.stage.failures"]) == {(("reason", "queue_full"), ("stage", "intent_router")): 1}
 
 
@@ -173,6 +175,7 @@ def test_every_metric_carries_its_declared_unit_and_no_gauge_is_among_them(
 ) -> None:
     meter = build_meter(reader, dropped=lambda: 1)
     meter.record(replace(escalated, cache=replace(escalated.cache, reason=Reason.STAGE_FAILED)))
+    meter.record_feedback(confidence=0.9, score=1.0, hit=False, wrong_hit=False)
     found = read(reader)
     assert set(found) == set(names.Metric) - {names.Metric.DRIFT_TESTS, names.Metric.DRIFT_ALARMS}  # drift_meter
     for name, metric in found.items():
@@ -196,3 +199,32 @@ def test_exemplars_lead_to_the_decisions_trace(
 
 def test_without_a_provider_nothing_happens(escalated: DecisionRecord) -> None:
     DecisionMeter(tiers=(), domains=()).record(escalated)
+
+
+def test_providers_are_named_until_there_are_too_many(
+    escalated: DecisionRecord, meter: DecisionMeter, reader: InMemoryMetricReader
+) -> None:
+    for number in range(2 * names.MAX_PROVIDERS):
+        meter.record(replace(escalated, calls=(replace(escalated.calls[0], provider=f"p-{number}"),)))
+    seen = {point.attributes["provider"] for point in read(reader)["tiergate.calls"].data.data_points}
+    assert seen == {f"p-{number}" for number in range(names.MAX_PROVIDERS)} | {"other"}
+
+
+def test_grades_are_summed_beside_the_confidence_they_are_compared_with(
+    meter: DecisionMeter, reader: InMemoryMetricReader
+) -> None:
+    for confidence, score in ((0.95, 1.0), (0.92, 0.0), (1.0, 1.0), (0.31, 0.5)):
+        meter.record_feedback(confidence=confidence, score=score, hit=False, wrong_hit=False)
+    meter.record_feedback(confidence=None, score=0.5, hit=False, wrong_hit=False)
+    meter.record_feedback(confidence=0.9, score=1.0, hit=True, wrong_hit=False)
+    meter.record_feedback(confidence=0.9, score=None, hit=True, wrong_hit=True)
+    found = read(reader)
+    assert points(found["tiergate.feedback"]) == {
+        (("bin", "9"), ("kind", "graded")): 3,
+        (("bin", "3"), ("kind", "graded")): 1,
+        (("bin", "none"), ("kind", "ungraded")): 1,
+        (("bin", "none"), ("kind", "hit")): 1,
+        (("bin", "none"), ("kind", "wrong_hit")): 1,
+    }
+    assert points(found["tiergate.feedback.confidence"]) == {(("bin", "9"),): 2.87, (("bin", "3"),): 0.31}
+    assert points(found["tiergate.feedback.quality"]) == {(("bin", "9"),): 2.0, (("bin", "3"),): 0.5}

@@ -33,7 +33,17 @@ from tiergate.telemetry.record import (
     find_failure,
 )
 
-BY_NAME = {"ruled_out", "features", "scores", "signals", "stage_ms", "stage_start_ms", "errors"}
+BY_NAME = {
+    "ruled_out",
+    "features",
+    "scores",
+    "lower_bounds",
+    "domains",
+    "signals",
+    "stage_ms",
+    "stage_start_ms",
+    "errors",
+}
 
 
 def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
@@ -47,8 +57,10 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
         "tenant": "t-9",
         "entry_model": "auto",
         "strategy": "cascade",
+        "mode": "active",
         "experiment": "gate-065-vs-075",
         "arm": "b",
+        "unit": "u-7",
         "session": "s-4",
         "cache": {
             "outcome": "miss",
@@ -57,6 +69,10 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "error_bound": 0.01,
             "age_s": None,
             "entry_id": None,
+            "probability": None,
+            "store_reason": None,
+            "agreed": None,
+            "waited_ms": None,
         },
         "route": {
             "outcome": "routed",
@@ -64,6 +80,7 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "tier": "simple",
             "score": 0.91237,
             "scores": {"simple": 0.91237, "frontier": 0.99},
+            "lower_bounds": {"simple": 0.9, "frontier": 0.98},
             "domain": "coding",
             "domain_score": 0.7,
             "classifier": "embedded",
@@ -73,6 +90,8 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "shadow_score": 0.95,
             "shadow_digest": "sha256:cd",
             "fallback": "ClassifierError",
+            "domains": {"coding": 0.7, "finance": 0.1},
+            "propensity": 0.95,
             "ms": 0.5,
         },
         "gate": {
@@ -127,6 +146,7 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
         "status": "ok",
         "errors": {},
         "feedback": None,
+        "judge": {"score": 0.5, "probability": 0.01, "cost_usd": 0.003},
         "embedding": "mpkZP83MTL8=",
         "features": {"log_words": 1.098612},
         "prompt": "a secret question",

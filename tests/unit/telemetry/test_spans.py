@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -11,6 +13,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, Samp
 
 from tiergate.decisions import CacheDecision, CacheOutcome, Reason
 from tiergate.telemetry.names import SCHEMA_URL, Stage
+from tiergate.telemetry.parent import build_parent_context, find_trace_id
 from tiergate.telemetry.record import DecisionRecord, DecisionStatus
 from tiergate.telemetry.spans import DecisionTracer
 
@@ -279,3 +282,42 @@ def test_what_is_not_sampled_leaves_no_span(escalated: DecisionRecord, exporter:
 def test_without_a_provider_nothing_happens(escalated: DecisionRecord) -> None:
     context = DecisionTracer(trace.NoOpTracerProvider()).record(escalated, Context())
     assert not trace.get_current_span(context).get_span_context().is_valid
+
+
+def test_the_confidence_is_an_event_of_the_call_that_it_judges(
+    escalated: DecisionRecord, provider: TracerProvider, exporter: InMemorySpanExporter
+) -> None:
+    logs = InMemoryLogRecordExporter()
+    events = LoggerProvider()
+    events.add_log_record_processor(SimpleLogRecordProcessor(logs))
+    DecisionTracer(provider, events).record(escalated)
+    (event,) = [item.log_record for item in logs.get_finished_logs()]
+    weak = next(span for span in exporter.get_finished_spans() if span.name == "tiergate.call")
+    assert event.event_name == "gen_ai.evaluation.result"
+    assert (event.trace_id, event.span_id) == (weak.context.trace_id, weak.context.span_id)
+    assert event.timestamp == T0 + 45 * MS
+    assert event.attributes == {
+        "gen_ai.evaluation.name": "tiergate.confidence_gate",
+        "gen_ai.evaluation.score.value": 0.4,
+        "gen_ai.evaluation.score.label": "escalated",
+        "gen_ai.evaluation.explanation": "confidence_low",
+        "tiergate.decision.id": "dec-1",
+    }
+
+
+def test_an_answer_that_nobody_judged_has_no_event(escalated: DecisionRecord, provider: TracerProvider) -> None:
+    logs = InMemoryLogRecordExporter()
+    events = LoggerProvider()
+    events.add_log_record_processor(SimpleLogRecordProcessor(logs))
+    tracer = DecisionTracer(provider, events)
+    tracer.record(replace(escalated, gate=replace(escalated.gate, confidence=None)))
+    tracer.record(replace(escalated, calls=()))
+    assert logs.get_finished_logs() == ()
+
+
+def test_the_trace_id_is_that_of_the_request(escalated: DecisionRecord, provider: TracerProvider) -> None:
+    parent = build_parent_context(None, {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+    context = DecisionTracer(provider).record(escalated, parent)
+    assert find_trace_id(parent) == find_trace_id(context) == "0af7651916cd43dd8448eb211c80319c"
+    assert find_trace_id(Context()) is None
+    assert find_trace_id(None) is None

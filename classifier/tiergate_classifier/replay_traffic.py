@@ -1,0 +1,213 @@
+"""What traffic would cost with a policy, before anything is installed: a LiteLLM spend log or JSONL of requests.
+
+Every request is embedded, classified and routed as the proxy would. How often answers would be escalated is not in
+such a log; it is a range, from never to a given share.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tiergate.policy.intent_router import decide_route
+from tiergate.policy.money import Price
+from tiergate.ports import Classification
+from tiergate.settings import Policy
+from tiergate_classifier.replay_log import Floats, ReplayError
+
+RESAMPLES = 1000
+ESCALATED = 0.05
+CHARACTERS_PER_TOKEN = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficRequest:
+    """One request of the traffic.
+
+    Attributes:
+        prompt: The last user turn.
+        prompt_tokens: Tokens of the whole prompt; estimated from its length where the log has none.
+        completion_tokens: Tokens of the answer; None where the log has none.
+        spend_usd: What it cost; None where the log has none.
+    """
+
+    prompt: str
+    prompt_tokens: int
+    completion_tokens: int | None
+    spend_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficCost:
+    """What the traffic costs, in USD for all of it; each with a 95 % bootstrap interval over requests.
+
+    Attributes:
+        requests: Requests that could be read.
+        skipped: Rows without a prompt, such as those of a proxy that does not store prompts.
+        tier_shares: Share of requests by tier.
+        spent_usd: What the log says it cost; None where it does not say.
+        baseline_usd: Everything on the baseline tier.
+        routed_usd: With the policy and no escalation.
+        escalated_usd: With the policy and the given share of all requests asked again one tier up.
+        intervals: Lower and upper end by figure.
+        answer_tokens_assumed: Share of requests whose answer's length had to be assumed.
+    """
+
+    requests: int
+    skipped: int
+    tier_shares: Mapping[str, float]
+    spent_usd: float | None
+    baseline_usd: float
+    routed_usd: float
+    escalated_usd: float
+    intervals: Mapping[str, tuple[float, float]]
+    answer_tokens_assumed: float
+
+
+def load_traffic(file: Path) -> tuple[list[TrafficRequest], int]:
+    """Read a spend log export (JSON, JSONL or CSV) or JSONL of requests; return requests and the rows skipped.
+
+    Raises:
+        ReplayError: The file cannot be read, or no row holds a prompt.
+    """
+    try:
+        rows = list(_read_rows(file))
+    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as exc:
+        raise ReplayError(file, "", f"cannot be read ({exc})", "give JSON, JSONL or CSV in UTF-8") from exc
+    requests = [request for request in map(_parse, rows) if request is not None]
+    if not requests:
+        fix = "export rows with `messages` (LiteLLM: store_prompts_in_spend_logs: true), or give JSONL of requests"
+        raise ReplayError(file, "messages", f"none of {len(rows)} rows holds a prompt", fix)
+    return requests, len(rows) - len(requests)
+
+
+def cost_traffic(
+    requests: Sequence[TrafficRequest],
+    skipped: int,
+    policy: Policy,
+    *,
+    prices: Mapping[str, Price],
+    classify: Callable[[str], Classification],
+    answer_tokens: int,
+) -> TrafficCost:
+    """Return what the traffic costs with a policy.
+
+    Args:
+        requests: From `load_traffic`.
+        skipped: As above.
+        policy: The policy.
+        prices: Price by tier.
+        classify: Classifies a prompt.
+        answer_tokens: Length of answers where the log has none.
+    """
+    tiers = [
+        str(decide_route(classify(item.prompt), policy, controls={}, kind="", digest="").tier) for item in requests
+    ]
+
+    def price(item: TrafficRequest, tier: str) -> float:
+        answer = answer_tokens if item.completion_tokens is None else item.completion_tokens
+        return item.prompt_tokens * prices[tier].input_usd + answer * prices[tier].output_usd
+
+    routed = np.array([price(item, tier) for item, tier in zip(requests, tiers, strict=True)])
+    upward = np.array(
+        [price(item, policy.stronger_tier(tier) or tier) for item, tier in zip(requests, tiers, strict=True)]
+    )
+    columns = {
+        "baseline_usd": np.array([price(item, policy.baseline) for item in requests]),
+        "routed_usd": routed,
+        "escalated_usd": routed + ESCALATED * upward,
+    }
+    known = all(item.spend_usd is not None for item in requests)
+    if known:
+        columns["spent_usd"] = np.array([item.spend_usd or 0.0 for item in requests])
+    return TrafficCost(
+        requests=len(requests),
+        skipped=skipped,
+        tier_shares={name: tiers.count(name) / len(tiers) for name in policy.tier_names},
+        spent_usd=float(columns["spent_usd"].sum()) if known else None,
+        baseline_usd=float(columns["baseline_usd"].sum()),
+        routed_usd=float(routed.sum()),
+        escalated_usd=float(columns["escalated_usd"].sum()),
+        intervals=_bootstrap(columns),
+        answer_tokens_assumed=sum(item.completion_tokens is None for item in requests) / len(requests),
+    )
+
+
+def _bootstrap(columns: Mapping[str, Floats]) -> dict[str, tuple[float, float]]:
+    rng, size = np.random.default_rng(0), len(next(iter(columns.values())))
+    counts = rng.multinomial(size, np.full(size, 1.0 / size), RESAMPLES)
+    found = {}
+    for name, column in columns.items():
+        low, high = np.quantile(counts @ column, [0.025, 0.975])
+        found[name] = (float(low), float(high))
+    saving = 1.0 - (counts @ columns["routed_usd"]) / (counts @ columns["baseline_usd"])
+    low, high = np.quantile(saving, [0.025, 0.975])
+    found["saving"] = (float(low), float(high))
+    return found
+
+
+def _read_rows(file: Path) -> Iterable[Mapping[str, Any]]:
+    text = file.read_text(encoding="utf-8-sig")
+    if file.suffix == ".csv":
+        return [dict(row) for row in csv.DictReader(text.splitlines())]
+    if text.lstrip().startswith("["):
+        rows = json.loads(text)
+    else:
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _parse(row: Mapping[str, Any]) -> TrafficRequest | None:
+    request = _decode(row.get("proxy_server_request"))
+    messages = _decode(row.get("messages")) or (request.get("messages") if isinstance(request, dict) else None)
+    prompt, length = _read_messages(messages or row.get("prompt"))
+    if not prompt.strip():
+        return None
+    usage = row.get("usage") if isinstance(row.get("usage"), dict) else row
+    prompt_tokens, completion_tokens = _number(usage, "prompt_tokens"), _number(usage, "completion_tokens")
+    spend = _number(row, "spend")
+    return TrafficRequest(
+        prompt=prompt,
+        prompt_tokens=int(prompt_tokens) if prompt_tokens else max(1, round(length / CHARACTERS_PER_TOKEN)),
+        completion_tokens=None if completion_tokens is None else int(completion_tokens),
+        spend_usd=spend,
+    )
+
+
+def _decode(value: Any) -> Any:
+    """Return a field that a CSV or database export may hold as JSON text."""
+    if isinstance(value, str) and value[:1] in {"[", "{"}:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return None
+    return value
+
+
+def _read_messages(messages: Any) -> tuple[str, int]:
+    """Return the last user turn and the length of all turns in characters."""
+    if isinstance(messages, str):
+        return messages, len(messages)
+    if not isinstance(messages, list):
+        return "", 0
+    texts = [(item.get("role"), _text(item.get("content"))) for item in messages if isinstance(item, dict)]
+    asked = next((text for role, text in reversed(texts) if role == "user"), "")
+    return asked, sum(len(text) for _, text in texts)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _number(row: Any, key: str) -> float | None:
+    value = row.get(key) if isinstance(row, Mapping) else None
+    try:
+        return None if value in {None, ""} else float(str(value))
+    except ValueError:
+        return None

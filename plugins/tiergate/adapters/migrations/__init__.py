@@ -1,0 +1,1 @@
+"""Migrations of the decision log's tables, run by Alembic when the log is opened."""

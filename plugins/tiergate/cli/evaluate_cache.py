@@ -1,0 +1,47 @@
+"""`tiergate evaluate cache`: what the semantic cache would serve of a pair table at an error bound."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tiergate.errors import ConfigurationError, EmbedderError
+
+BAD_INPUT = 2
+
+
+def evaluate_cache(
+    pairs: Annotated[Path, typer.Option(help="Pair table: CSV, JSONL or Parquet with a, b, label.")],
+    max_error: Annotated[float, typer.Option(help="Largest share of wrong ones among the hits.")] = 0.01,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Labelled pairs of the same traffic; they set the cut.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder of a pair model; default: the one that ships.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the folds of the refit.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Say how much the cache would serve of these pairs, and how much of that would be wrong."""
+    try:
+        # The toolkit is an extra, and its import takes seconds that no other command should pay.
+        from tiergate_classifier import pair_evaluate  # noqa: PLC0415
+    except ModuleNotFoundError as exc:
+        typer.echo(f"{exc.name} is not installed. Fix: pip install 'tiergate[train]'.", err=True)
+        raise typer.Exit(BAD_INPUT) from exc
+    try:
+        figures = pair_evaluate.run(pairs, calibration, max_error, seed, model=model)
+    except (ConfigurationError, EmbedderError) as exc:
+        typer.echo(str(exc), err=True)
+        raise typer.Exit(BAD_INPUT) from exc
+    typer.echo(pair_evaluate.to_json(figures) if as_json else "\n".join(_lines(figures)))
+
+
+def _lines(figures: dict[str, Any]) -> list[str]:
+    static = figures["static"]
+    return [
+        f"pairs                 {figures['n']}",
+        f"served                {figures['hit_ratio']:.2%}",
+        f"wrong among served    {figures['error_ratio']:.2%} (bound {figures['bound']:.2%})",
+        f"true pairs served     {figures['recall_of_true_pairs']:.2%}",
+        f"cosine alone serves   {static['hit_ratio']:.2%}, of it wrong {static['error_ratio']:.2%}",
+        figures["guarantee"],
+    ]

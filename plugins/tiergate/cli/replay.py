@@ -1,0 +1,185 @@
+"""`tiergate replay`: what a week would have cost with another policy."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tiergate.cli.evaluate_gate import import_toolkit
+from tiergate.cli.exits import bad_input, print_json, stop
+
+if TYPE_CHECKING:
+    from tiergate.ports import Classification
+    from tiergate.settings import Policy
+
+_SWEPT = {
+    "intent_router.min_quality": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
+    "confidence_gate.escalate_below": (0.0, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8),
+}
+_PAGE = 5000
+
+
+def replay(
+    policies: Annotated[list[Path], typer.Option("--policy", help="policy.yaml; may be given twice.")],
+    *,
+    decisions: Annotated[str | None, typer.Option(help="URL of a decision log.")] = None,
+    outcomes: Annotated[Path | None, typer.Option(help="Outcome table: every tier's answers are known.")] = None,
+    log: Annotated[Path | None, typer.Option(help="LiteLLM spend log export, or JSONL of requests.")] = None,
+    config: Annotated[Path | None, typer.Option(help="config.yaml with prices; beside the policy by default.")] = None,
+    answer_tokens: Annotated[int, typer.Option(help="Length of answers where --log has none.", min=1)] = 300,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also replay a grid of thresholds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what would have happened under a policy; exit 2 when the data cannot tell."""
+    if sum(source is not None for source in (decisions, outcomes, log)) != 1:
+        stop("give one of --decisions, --outcomes and --log")
+    with bad_input():
+        found = []
+        for path in policies:
+            policy = _load(path)
+            if decisions is not None:
+                report = _replay_decisions(decisions, policy, swept=sweep)
+            elif outcomes is not None:
+                report = _replay_outcomes(outcomes, policy)
+            else:
+                report = _replay_traffic(Path(str(log)), policy, config or path.parent / "config.yaml", answer_tokens)
+            found.append({"policy": str(path), **report})
+    if as_json:
+        print_json(found)
+        return
+    for report in found:
+        _show(report)
+
+
+def _load(path: Path) -> "Policy":
+    from tiergate.settings import load_policy  # noqa: PLC0415  pydantic
+
+    return load_policy(path)
+
+
+def _replay_decisions(url: str, policy: "Policy", *, swept: bool) -> dict[str, Any]:
+    from tiergate.policy.experiment import apply_overrides  # noqa: PLC0415
+
+    estimate = import_toolkit("replay_estimate")
+    rows = read_log(url, policy)
+    report: dict[str, Any] = asdict(estimate.replay(rows, policy))
+    if swept:
+        grid = [(key, at, apply_overrides(policy, _with(key, at))) for key, values in _SWEPT.items() for at in values]
+        report["sweep"] = [asdict(point) for point in estimate.sweep(rows, grid)]
+    return report
+
+
+def _with(key: str, value: float) -> dict[str, Any]:
+    """Return overrides that set a threshold and keep the gate's two in order."""
+    if key != "confidence_gate.escalate_below":
+        return {key: value}
+    return {key: value, "confidence_gate.trust_from": max(0.85, value)}
+
+
+def read_log(url: str, policy: "Policy") -> Sequence[Any]:
+    """Return the rows of a decision log as replay needs them.
+
+    Raises:
+        DecisionLogError: It cannot be read.
+        ReplayError: It was written with another classifier artifact than the policy names.
+    """
+    from tiergate.adapters.decision_database import read_decisions  # noqa: PLC0415  SQLAlchemy
+    from tiergate.adapters.decision_search import Cursor  # noqa: PLC0415  SQLAlchemy
+    from tiergate.artifact import load_artifact  # noqa: PLC0415
+    from tiergate.pack_check import artifact_path  # noqa: PLC0415
+
+    log = import_toolkit("replay_log")
+    artifact = load_artifact(artifact_path(policy))
+    cuts, parsed, cursor = artifact.calibration.domains.min_scores, [], None
+    while rows := read_decisions(url, limit=_PAGE, after=cursor):
+        cursor = Cursor(ts=rows[-1]["ts"], decision_id=rows[-1]["decision_id"])
+        for row in rows:
+            digest = row["route"].get("artifact_digest")
+            if digest not in {None, artifact.digest}:
+                problem = f"was written with artifact {digest[:12]}, the policy names {artifact.digest[:12]}"
+                raise log.ReplayError(url, "route.artifact_digest", problem, "replay with the artifact of the log")
+            parsed.append(log.parse_row(row, domain_cuts=cuts))
+    return parsed
+
+
+def _classify_all(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classification]":
+    import asyncio  # noqa: PLC0415
+
+    from tiergate.adapters.embedded_classifier import EmbeddedClassifier  # noqa: PLC0415
+    from tiergate.adapters.inference_pool import InferencePool  # noqa: PLC0415
+    from tiergate.artifact import load_artifact  # noqa: PLC0415
+    from tiergate.pack_check import artifact_path  # noqa: PLC0415
+    from tiergate.policy.features import features_of  # noqa: PLC0415
+    from tiergate.runtime import build_embedder  # noqa: PLC0415  the runtime's own way to an encoder
+
+    classifier = EmbeddedClassifier(load_artifact(artifact_path(policy)))
+
+    async def classify() -> "dict[str, Classification]":
+        pool = InferencePool()
+        embedder = build_embedder(policy.encoder, pool)
+        found = {prompt: classifier.score(await embedder.embed(prompt), features_of(prompt)) for prompt in set(prompts)}
+        await embedder.aclose()
+        await pool.aclose()
+        return found
+
+    return asyncio.run(classify())
+
+
+def _replay_outcomes(file: Path, policy: "Policy") -> dict[str, Any]:
+    table = import_toolkit("outcomes").load_outcomes(file)
+    found = _classify_all(table.prompts, policy)
+    result: dict[str, Any] = asdict(
+        import_toolkit("replay_outcomes").replay_outcomes(table, policy, [found[prompt] for prompt in table.prompts])
+    )
+    return result
+
+
+def _replay_traffic(file: Path, policy: "Policy", config: Path, answer_tokens: int) -> dict[str, Any]:
+    from tiergate.model_prices import find_map_price  # noqa: PLC0415
+    from tiergate.policy.money import Price  # noqa: PLC0415
+    from tiergate.proxy_config import read_proxy_config  # noqa: PLC0415
+
+    traffic = import_toolkit("replay_traffic")
+    requests, skipped = traffic.load_traffic(file)
+    groups, prices = read_proxy_config(config).groups, {}
+    for tier in policy.tiers:
+        known = [item.price or find_map_price(item) for item in groups.get(tier.model_group, ())]
+        if not known or known[0] is None:
+            stop(f"{config}: no price for {tier.model_group}. Fix: write its input_ and output_cost_per_token.")
+        prices[tier.name] = Price(input_usd=known[0][0], output_usd=known[0][1])
+    found = _classify_all([item.prompt for item in requests], policy)
+    result: dict[str, Any] = asdict(
+        traffic.cost_traffic(
+            requests,
+            skipped,
+            policy,
+            prices=prices,
+            classify=found.__getitem__,
+            answer_tokens=answer_tokens,
+        )
+    )
+    return result
+
+
+def _show(report: dict[str, Any]) -> None:
+    typer.echo(f"\n{report['policy']}")
+    for name, value in report.items():
+        if name in {"policy", "ips", "sweep", "estimates", "intervals"}:
+            continue
+        typer.echo(f"  {name:<22} {value:.6g}" if isinstance(value, float) else f"  {name:<22} {value}")
+    for item in report.get("estimates", ()):
+        if item["value"] is None:
+            typer.echo(f"  {item['metric']:<22} cannot tell: {item['why']}")
+        else:
+            interval = f"{item['low']:.6g} to {item['high']:.6g}"
+            typer.echo(f"  {item['metric']:<22} {item['value']:.6g} ({interval}), {item['method']}")
+    for name, (low, high) in report.get("intervals", {}).items():
+        typer.echo(f"  {name:<22} 95 % interval {low:.6g} to {high:.6g}")
+    for point in report.get("sweep", ()):
+        values = "cannot tell: " + point["why"]
+        if point["replay"] is not None:
+            known = [item for item in point["replay"]["estimates"] if item["value"] is not None]
+            values = ", ".join(f"{item['metric']} {item['value']:.5g}" for item in known)
+        typer.echo(f"  {point['key']} {point['value']:g}: {values}")

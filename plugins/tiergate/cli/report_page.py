@@ -1,0 +1,160 @@
+"""The rollout report as one HTML file: text, tables, plots as inline SVG; no script, nothing loaded from elsewhere."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from tiergate.policy.rollout import WEEKS, Mean, Share, Week, check_week, recommend
+
+_NAMES = {1: "baseline and shadow", 2: "gate and domain overrides", 3: "threshold experiment", 4: "result"}
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 220, 64, 28
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6472; --line: #c9ced6; --bar: #2f6db5; --alt: #b5652f;
+  --ok: #23753b; --bad: #b3261e; --page: #fff }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --dim: #a3abb8; --line: #454c58; --bar: #79aef0;
+  --alt: #e8a36f; --ok: #74c98c; --bad: #f28b82; --page: #15181d } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 60rem;
+  margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums }
+th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--line) }
+th:first-child, td:first-child { text-align: left }
+.dim { color: var(--dim) } text { fill: var(--dim); font-size: 12px }
+.ok { color: var(--ok) } .bad { color: var(--bad) }
+svg { width: 100%; height: auto; max-width: 640px }
+.next { border-left: 4px solid var(--bar); padding: .4rem 1rem }
+.scroll { overflow-x: auto }
+"""
+
+
+def build_page(weeks: Sequence[Week], *, source: str) -> str:
+    """Return the page.
+
+    Args:
+        weeks: From `rollout.measure_weeks`; at least one.
+        source: Where the rows came from, without credentials.
+    """
+    action, reason = recommend(weeks)
+    parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><title>tiergate rollout report</title>',
+        f"<style>{_STYLE}</style></head><body><h1>Rollout report</h1>",
+        f'<p class="dim">{sum(week.requests for week in weeks)} decisions of {escape(source)}.',
+        "Intervals are 95 %: Wilson for shares, normal for means.</p>",
+        f'<p class="next"><strong>Next: {_code(action)}.</strong><br>Because {escape(reason)}.</p>',
+        "<h2>Weeks</h2>",
+        _table(weeks),
+        "<h2>Cost of a request against the 40 % target</h2>",
+        _plot_cost(weeks),
+        "<h2>Distribution over the tiers</h2>",
+        _plot_tiers(weeks),
+        "<h2>Exit criteria</h2>",
+        *(_criteria(weeks, number) for number in range(1, WEEKS + 1)),
+        "</body></html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _code(text: str) -> str:
+    """Return escaped text with `marked` words as code."""
+    pieces = escape(text).split("`")
+    return "".join(f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def _table(weeks: Sequence[Week]) -> str:
+    rows = [
+        ("decisions", [str(week.requests) for week in weeks]),
+        ("in shadow mode", [f"{week.shadow:.0%}" for week in weeks]),
+        ("cost of a request, USD", [_mean(week.cost_usd, 5) for week in weeks]),
+        ("on the baseline tier, USD", [_number(week.baseline_usd, 5) for week in weeks]),
+        ("saving", [_percent(week.saving) for week in weeks]),
+        ("cache hits", [_share(week.hit_ratio) for week in weeks]),
+        ("escalated", [_share(week.escalations) for week in weeks]),
+        ("P95 latency, ms", [_number(week.p95_ms, 0) for week in weeks]),
+        ("tiergate's part of it, P95, ms", [_number(week.overhead_p95_ms, 1) for week in weeks]),
+        ("quality, 0 to 1", [_mean(week.quality, 3) for week in weeks]),
+        ("requests failed", [f"{week.failed:.2%}" for week in weeks]),
+        ("experiments", [escape(", ".join(week.experiments)) or "none" for week in weeks]),
+    ]
+    head = "".join(f"<th>week {week.number}</th>" for week in weeks)
+    body = "".join(f"<tr><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for name, cells in rows)
+    return f'<div class="scroll"><table><tr><th></th>{head}</tr>{body}</table></div>'
+
+
+def _criteria(weeks: Sequence[Week], number: int) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(item.text)}</td><td>{escape(item.found)}</td>"
+        f'<td class="{"ok" if item.met else "bad"}">{"holds" if item.met else "does not hold"}</td></tr>'
+        for item in check_week(weeks, number)
+    )
+    return f"<h3>Week {number}: {_NAMES[number]}</h3><table>{rows}</table>"
+
+
+def _plot_cost(weeks: Sequence[Week]) -> str:
+    """Draw the daily mean cost, with the baseline and the target as lines."""
+    days = [((week.number - 1) * 7 + day, cost) for week in weeks for day, cost in enumerate(week.daily_cost_usd)]
+    points = [(day, cost) for day, cost in days if not math.isnan(cost)]
+    known = [week.baseline_usd for week in weeks if not math.isnan(week.baseline_usd)]
+    baseline = sum(known) / len(known) if known else math.nan
+    top = max([cost for _, cost in points] + ([baseline] if known else []), default=1.0) * 1.1 or 1.0
+    last = max([1, *(day for day, _ in days)])
+
+    def place(day: float, cost: float) -> tuple[float, float]:
+        across = _LEFT + (_WIDTH - _LEFT - 10) * day / last
+        return across, (_HEIGHT - _BOTTOM) * (1 - cost / top) + 4
+
+    marks = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="var(--bar)"/>' for x, y in (place(*point) for point in points)
+    )
+    lines = ""
+    for level, label in ((baseline, "baseline"), (baseline * 0.6, "target")):
+        if known:
+            y = place(0, level)[1]
+            lines += f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--alt)"/>'
+            lines += f'<text x="0" y="{y + 4:.1f}">{label}</text>'
+    axis = "".join(
+        f'<text x="{place(7 * week, 0)[0]:.1f}" y="{_HEIGHT - 6}">week {week + 1}</text>'
+        for week in range(last // 7 + 1)
+    )
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in points))
+    line = f'<polyline points="{path}" fill="none" stroke="var(--bar)"/>'
+    return _svg(f"Daily mean cost of a request, at most {top / 1.1:.5f} USD", lines + line + marks + axis)
+
+
+def _plot_tiers(weeks: Sequence[Week]) -> str:
+    """Draw one bar for each week and tier."""
+    names = list(dict.fromkeys(tier for week in weeks for tier in week.tiers))
+    rows = [(week, tier) for week in weeks for tier in names]
+    if not rows:
+        return '<p class="dim">No request was routed.</p>'
+    step = (_HEIGHT - 10) / len(rows)
+    bars = ""
+    for place, (week, tier) in enumerate(rows):
+        share, y = week.tiers.get(tier, 0.0), 5 + place * step
+        width = (_WIDTH - 200) * share
+        bars += f'<text x="0" y="{y + step * 0.7:.1f}">week {week.number}, {escape(tier)}</text>'
+        bars += f'<rect x="140" y="{y + 1:.1f}" width="{width:.1f}" height="{step - 3:.1f}" fill="var(--bar)"/>'
+        bars += f'<text x="{146 + width:.1f}" y="{y + step * 0.7:.1f}">{share:.0%}</text>'
+    return _svg("Share of routed requests by tier", bars)
+
+
+def _svg(title: str, body: str) -> str:
+    label = escape(title)
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}"><title>{label}</title>{body}</svg>'
+
+
+def _number(value: float, digits: int) -> str:
+    return "not known" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _percent(value: float) -> str:
+    return "not known" if math.isnan(value) else f"{value:.1%}"
+
+
+def _mean(mean: Mean, digits: int) -> str:
+    if math.isnan(mean.value):
+        return "not known"
+    return f"{mean.value:.{digits}f}<br><span class=dim>{mean.low:.{digits}f} to {mean.high:.{digits}f}</span>"
+
+
+def _share(share: Share) -> str:
+    return f"{share.value:.1%}<br><span class=dim>{share.low:.1%} to {share.high:.1%}</span>"

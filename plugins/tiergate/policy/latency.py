@@ -1,0 +1,112 @@
+"""Will a plan stay inside its latency budget? Quantiles of histograms, and of their sums.
+
+A model group's times are counted in fixed buckets whose bounds grow by a tenth, so that a quantile is off by
+5 % at most (Masson, Rim and Lee 2019, "DDSketch", section 2, with the bucket of a value found the same way).
+Buckets of that kind can be added up and convolved: a cascade takes the cheap tier's time, and with the
+probability of an escalation the strong tier's time on top, the two taken as independent.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiergate.decisions import Reason
+
+Counts = NDArray[np.float64]
+
+GROWTH: Final = 1.1
+MIN_MS: Final = 1.0
+BUCKETS: Final = 152
+"""Up to half an hour."""
+QUANTILE: Final = 0.95
+MIN_SAMPLES: Final = 20
+"""Fewer times than this give no prediction; 95 % of 20 is the last but one."""
+
+_MIDDLES: Final[Counts] = np.asarray(MIN_MS * GROWTH ** (np.arange(BUCKETS) + 0.5), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierLatency:
+    """How long a tier takes.
+
+    Attributes:
+        counts: Weight in each bucket, shape (BUCKETS,).
+        samples: Times behind it.
+        escalation_ratio: Share of the tier's judged answers that were escalated.
+    """
+
+    counts: Counts
+    samples: int
+    escalation_ratio: float = 0.0
+
+
+def find_bucket(ms: float) -> int:
+    """Return the bucket of a time in milliseconds."""
+    if not ms > MIN_MS:
+        return 0
+    return min(BUCKETS - 1, int(math.log(ms / MIN_MS) / math.log(GROWTH)))
+
+
+def predict(latency: TierLatency | None, quantile: float = QUANTILE) -> float | None:
+    """Return a quantile of a tier's time in milliseconds; None with too few samples."""
+    if latency is None or latency.samples < MIN_SAMPLES:
+        return None
+    return _quantile(_MIDDLES, latency.counts, quantile)
+
+
+def predict_cascade(cheap: TierLatency | None, strong: TierLatency | None, quantile: float = QUANTILE) -> float | None:
+    """Return a quantile of the time of a cascade over two tiers in milliseconds; None with too few samples."""
+    if cheap is None or strong is None or min(cheap.samples, strong.samples) < MIN_SAMPLES:
+        return None
+    alone, extra = cheap.counts / cheap.counts.sum(), strong.counts / strong.counts.sum()
+    share = min(1.0, max(0.0, cheap.escalation_ratio))
+    both = (share * np.outer(alone, extra)).ravel()
+    times = np.concatenate([_MIDDLES, np.add.outer(_MIDDLES, _MIDDLES).ravel()])
+    return _quantile(times, np.concatenate([(1 - share) * alone, both]), quantile)
+
+
+def decide_start(
+    planned: str, stronger: str | None, latencies: dict[str, TierLatency], *, budget_ms: float | None
+) -> tuple[str, Reason | None]:
+    """Choose where a request starts so that it stays inside its budget.
+
+    In this order: the cascade as planned; the stronger tier at once, which holds the quality without a gate;
+    the planned tier alone, whose escalation will then be skipped; the faster of the two. What has too few
+    samples is not predicted, and what is not predicted is not changed.
+
+    Args:
+        planned: Tier that the router chose.
+        stronger: Tier that its weak answers go to; None when nothing is escalated.
+        latencies: How long each tier takes, by tier name.
+        budget_ms: The budget; None for none.
+
+    Returns:
+        The tier to start with, and `LATENCY_BUDGET` when it is another one than planned.
+    """
+    if budget_ms is None or stronger is None:
+        return planned, None
+    cascade = predict_cascade(latencies.get(planned), latencies.get(stronger))
+    cheap_ms, strong_ms = predict(latencies.get(planned)), predict(latencies.get(stronger))
+    if cascade is None or cheap_ms is None or strong_ms is None or cascade <= budget_ms:
+        return planned, None
+    if strong_ms <= budget_ms or (cheap_ms > budget_ms and strong_ms < cheap_ms):
+        return stronger, Reason.LATENCY_BUDGET
+    return planned, None
+
+
+def fits(latency: TierLatency | None, *, elapsed_ms: float, budget_ms: float | None) -> bool:
+    """Tell whether a call may still be made: its 95th percentile on top of what has passed meets the budget."""
+    if budget_ms is None:
+        return True
+    predicted = predict(latency)
+    return elapsed_ms + (predicted or 0.0) <= budget_ms
+
+
+def _quantile(times: Counts, weights: Counts, quantile: float) -> float:
+    order = np.argsort(times)
+    reached = np.cumsum(weights[order])
+    place = int(np.searchsorted(reached, quantile * reached[-1]))
+    return float(times[order[min(place, len(order) - 1)]])

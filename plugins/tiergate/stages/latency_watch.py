@@ -1,0 +1,90 @@
+"""How long each tier has taken of late, and how often its answers were escalated."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tiergate.decisions import GateDecision, GateOutcome, Reason
+from tiergate.exchange import Call, Request
+from tiergate.policy.latency import BUCKETS, Counts, TierLatency, find_bucket
+
+WINDOW = 1000
+"""When a tier has this many times, all its counts are halved: what is older fades."""
+STALE_S = 600.0
+"""A tier that was not asked for so long is not predicted: it gets another chance, and is learned anew."""
+PRIOR_JUDGED, PRIOR_ESCALATED = 10.0, 2.0
+"""Before there are outcomes a fifth of the answers counts as escalated."""
+_JUDGED = frozenset({GateOutcome.TRUSTED, GateOutcome.VERIFIED, GateOutcome.ESCALATED})
+
+
+def _no_counts() -> Counts:
+    return np.zeros(BUCKETS)
+
+
+@dataclass(slots=True)
+class _Times:
+    counts: Counts = field(default_factory=_no_counts)
+    samples: int = 0
+    seen: float = 0.0
+
+    def add(self, ms: float, now: float) -> None:
+        if now - self.seen > STALE_S:
+            self.counts, self.samples = _no_counts(), 0
+        self.seen = now
+        if self.samples >= WINDOW:
+            self.counts *= 0.5
+            self.samples //= 2
+        self.counts[find_bucket(ms)] += 1.0
+        self.samples += 1
+
+
+@dataclass(slots=True)
+class _Outcomes:
+    judged: float = PRIOR_JUDGED
+    escalated: float = PRIOR_ESCALATED
+
+    def add(self, *, escalated: bool) -> None:
+        if self.judged >= WINDOW:
+            self.judged, self.escalated = self.judged / 2, self.escalated / 2
+        self.judged += 1
+        self.escalated += escalated
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyWatch:
+    """Keeps running quantiles by tier: of whole answers, and of first tokens of streams. Bounded by the tiers."""
+
+    _totals: dict[str, _Times] = field(default_factory=dict)
+    _firsts: dict[str, _Times] = field(default_factory=dict)
+    _outcomes: dict[str, _Outcomes] = field(default_factory=dict)
+
+    def add_call(self, call: Call, now: float) -> None:
+        """Count the time of a finished call; failed and cancelled ones say nothing of an answer's time."""
+        if call.tier is not None and call.status == "ok":
+            self._totals.setdefault(call.tier, _Times()).add(call.ms, now)
+
+    def add_first_token(self, tier: str, ms: float, now: float) -> None:
+        """Count the time to the first token of a stream."""
+        self._firsts.setdefault(tier, _Times()).add(ms, now)
+
+    def add_outcome(self, tier: str, gate: GateDecision) -> None:
+        """Count what the gate made of a tier's first answer."""
+        wanted = gate.reason in (Reason.ESCALATION_FAILED, Reason.LATENCY_BUDGET, Reason.STREAM_BEGUN)
+        if gate.outcome in _JUDGED or wanted:
+            escalated = wanted or gate.outcome is GateOutcome.ESCALATED
+            self._outcomes.setdefault(tier, _Outcomes()).add(escalated=escalated)
+
+    def read(self, request: Request, now: float) -> dict[str, TierLatency]:
+        """Return the latencies that count for a request, by tier: to the first token for a stream.
+
+        Args:
+            request: The request.
+            now: Monotonic time in seconds, as for the other methods.
+        """
+        times = self._firsts if request.stream else self._totals
+        return {tier: self._tier(tier, of) for tier, of in times.items() if now - of.seen <= STALE_S}
+
+    def _tier(self, tier: str, times: _Times) -> TierLatency:
+        outcomes = self._outcomes.get(tier, _Outcomes())
+        ratio = outcomes.escalated / outcomes.judged
+        return TierLatency(counts=times.counts, samples=times.samples, escalation_ratio=ratio)

@@ -1,0 +1,101 @@
+"""The refit: a model of the same shape, no row in its own fit, better than cosine where there is something to learn."""
+
+import numpy as np
+import pytest
+
+from tiergate.policy.error_bound import decide_cut
+from tiergate.policy.pair_features import FEATURES
+from tiergate.policy.pair_model import PairModel
+from tiergate_classifier import pair_calibrate
+from tiergate_classifier.pair_calibrate import FurtherPairs, calibrate, cross_fit, refit
+from tiergate_classifier.pair_data import PairInputs
+
+DIMENSIONS = 6
+COSINE, NUMBERS = FEATURES.index("cosine"), FEATURES.index("numbers_changed")
+
+
+def world(n: int, seed: int) -> PairInputs:
+    """Pairs whose truth hangs on cosine, on a number that cosine does not see, and on one direction of the vectors."""
+    rng = np.random.default_rng(seed)
+    features = np.zeros((n, len(FEATURES)), dtype=np.float32)
+    features[:, COSINE] = rng.uniform(0.4, 1.0, n)
+    features[:, NUMBERS] = rng.random(n) < 0.4
+    vectors = rng.normal(size=(n, 2 * DIMENSIONS)).astype(np.float32)
+    odds = 40 * (features[:, COSINE] - 0.65) - 20 * features[:, NUMBERS] + 4 * vectors[:, 0]
+    return PairInputs(features=features, vectors=vectors, labels=rng.random(n) < 1 / (1 + np.exp(-odds)))
+
+
+def base() -> PairModel:
+    weight = np.zeros(len(FEATURES), dtype=np.float32)
+    weight[COSINE] = 5.0
+    return PairModel(
+        feature_weight=weight, vector_weight=np.zeros(2 * DIMENSIONS, dtype=np.float32), bias=-3.0, cuts={}
+    )
+
+
+def test_the_refit_serves_more_than_cosine_at_the_same_bound() -> None:
+    train, test = world(1500, 1), world(3000, 2)
+    found = calibrate(train, base(), max_errors=(0.05,), seed=0)
+    cut, static = found.model.cuts[0.05], found.static[0.05]
+    assert found.refitted
+    assert cut.min_score is not None
+    hits = found.model.scores(test.features, test.vectors) >= cut.min_score
+    assert hits.mean() > 0.15
+    assert (~test.labels)[hits].mean() <= 0.05
+    assert static.min_score is None or hits.mean() > 1.3 * (test.cosine >= static.min_score).mean()
+
+
+def test_no_row_is_scored_by_a_model_that_saw_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = world(400, 3)
+    inputs.features[:, 0] = np.arange(400)  # a mark by which a row is known again
+    fitted: list[set[float]] = []
+
+    class Spy:
+        def __init__(self, rows: PairInputs) -> None:
+            self.rows = set(rows.features[:, 0].tolist())
+
+        def scores(self, features: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+            assert not self.rows & set(features[:, 0].tolist())
+            fitted.append(self.rows)
+            return np.zeros(len(vectors))
+
+    monkeypatch.setattr(pair_calibrate, "refit", lambda rows, _base: Spy(rows))
+    cross_fit(inputs, base(), seed=1)
+    assert len(fitted) == 5
+    assert all(len(rows) == 320 for rows in fitted)
+
+
+def test_a_refit_scores_as_the_regressions_that_it_is_made_of() -> None:
+    inputs = world(600, 4)
+    model = refit(inputs, base())
+    scores = model.scores(inputs.features, inputs.vectors)
+    assert np.isfinite(scores).all()
+    # Ridge shrinks, but the mean probability of a logistic regression with an intercept is that of the labels.
+    assert (1 / (1 + np.exp(-scores))).mean() == pytest.approx(inputs.labels.mean(), abs=0.03)
+
+
+def test_with_few_rows_only_the_cut_is_set() -> None:
+    inputs = world(200, 5)
+    found = calibrate(inputs, base(), max_errors=(0.2,), seed=0)
+    assert not found.refitted
+    np.testing.assert_array_equal(found.model.feature_weight, base().feature_weight)
+    expected = decide_cut(base().scores(inputs.features, inputs.vectors), inputs.labels, max_error=0.2)
+    assert found.model.cuts[0.2] == expected
+
+
+def test_with_one_label_only_the_cut_is_set() -> None:
+    inputs = world(400, 6)
+    inputs.labels[:] = True
+    found = calibrate(inputs, base(), max_errors=(0.05,), seed=0)
+    assert not found.refitted
+    assert found.model.cuts[0.05].controls
+
+
+def test_the_pairs_ahead_tighten_the_cut() -> None:
+    train, test = world(1500, 7), world(1500, 8)
+    ahead = FurtherPairs(features=test.features, vectors=test.vectors)
+    loose = calibrate(train, base(), max_errors=(0.05,), seed=0).model.cuts[0.05]
+    tight = calibrate(train, base(), max_errors=(0.05,), seed=0, further=ahead).model.cuts[0.05]
+    assert tight.hits <= loose.hits
+    assert tight.horizon > 0
+    assert loose.horizon == 0

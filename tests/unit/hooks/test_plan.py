@@ -1,0 +1,114 @@
+"""Sessions and latency budgets on their way through the hooks."""
+
+from typing import Any
+
+import pytest
+from tests.unit.hooks.conftest import KEY, OTHER_KEY, UNSURE, Bench, build_bench, completion, request_data
+
+from tiergate.exchange import Call
+from tiergate.hooks.post_call import after_call
+from tiergate.hooks.pre_call import before_call
+from tiergate.hooks.response_headers import headers_for
+
+STICKY = {"session": {"sticky": True}, "controls": ["session_id", "latency_budget_ms"]}
+TOOL = {"type": "function", "function": {"name": "read", "parameters": {"type": "object"}}}
+
+
+async def ask(bench: Bench, *, key: Any = KEY, logprob: float | None = None, **fields: Any) -> dict[str, Any]:
+    data = request_data(fields.pop("prompt", "What is the capital of France?"), **fields)
+    await before_call(bench.pipeline, key, data, "acompletion")
+    answer = completion("An answer.") if logprob is None else completion("An answer.", logprob=logprob)
+    final = await after_call(bench.pipeline, data, answer)
+    headers_for(bench.pipeline, data, final or answer)
+    return dict(bench.row)
+
+
+def of_session(name: str) -> dict[str, Any]:
+    return {"tiergate": {"session_id": name}}
+
+
+async def test_a_session_keeps_the_tier_that_it_was_escalated_to() -> None:
+    bench = build_bench(semantic_cache={"enabled": False}, **STICKY)
+    bench.models.answers["tier-medium"] = completion("Better.")
+    first = await ask(bench, logprob=UNSURE, metadata=of_session("a"))
+    again = await ask(bench, metadata=of_session("a"))
+    other = await ask(bench, metadata=of_session("b"))
+    stranger = await ask(bench, metadata=of_session("a"), key=OTHER_KEY)
+    assert (first["route"]["tier"], first["final_tier"]) == ("simple", "medium")
+    assert (again["route"]["tier"], again["route"]["reason"]) == ("medium", "session_sticky")
+    assert first["session"] == again["session"] != other["session"] != stranger["session"]
+    assert other["route"]["tier"] == stranger["route"]["tier"] == "simple"
+    assert again["session"] != "a"
+
+
+async def test_a_session_is_forgotten_after_its_time() -> None:
+    bench = build_bench(semantic_cache={"enabled": False}, **(STICKY | {"session": {"sticky": True, "ttl_s": 60}}))
+    bench.models.answers["tier-medium"] = completion("Better.")
+    await ask(bench, logprob=UNSURE, metadata=of_session("a"))
+    bench.clock.advance(61)
+    assert (await ask(bench, metadata=of_session("a")))["route"]["tier"] == "simple"
+
+
+async def test_a_growing_conversation_is_one_session() -> None:
+    bench = build_bench(semantic_cache={"enabled": False}, **STICKY)
+    bench.models.answers["tier-medium"] = completion("Better.")
+    first = await ask(bench, logprob=UNSURE)
+    turns = [{"role": "user", "content": "What is the capital of France?"}, {"role": "assistant", "content": "Paris"}]
+    data = request_data("And of Spain?")
+    data["messages"] = [*turns, *data["messages"]]
+    await before_call(bench.pipeline, KEY, data, "acompletion")
+    entry = bench.entry()
+    assert entry is not None
+    assert entry.session == first["session"]
+    assert data["model"] == "tier-medium"
+
+
+async def test_a_task_that_repeats_a_failing_tool_call_is_escalated() -> None:
+    bench = build_bench(**STICKY)
+    loop: list[dict[str, Any]] = []
+    for place in range(2):
+        call = {"id": f"c{place}", "type": "function", "function": {"name": "read", "arguments": '{"file": "a"}'}}
+        loop.append({"role": "assistant", "content": None, "tool_calls": [call]})
+        loop.append({"role": "tool", "tool_call_id": f"c{place}", "content": "Error: no such file"})
+    data = request_data("Read the file.", tools=[TOOL])
+    data["messages"] += loop
+    await before_call(bench.pipeline, KEY, data, "acompletion")
+    entry = bench.entry()
+    assert entry is not None
+    assert (entry.route.tier, entry.route.reason.value) == ("medium", "failing_tool_loop")
+
+
+def slow_tier(bench: Bench, tier: str, ms: float) -> None:
+    for _ in range(30):
+        call = Call(tier=tier, model_group=f"tier-{tier}", ms=ms)
+        bench.pipeline.latency.add_call(call, bench.clock.monotonic())
+
+
+@pytest.mark.parametrize(
+    ("control", "tier", "reason"),
+    [(None, "medium", "latency_budget"), (5000, "simple", "score_meets_quality")],
+)
+async def test_a_cascade_that_breaks_the_budget_is_not_started(control: int | None, tier: str, reason: str) -> None:
+    bench = build_bench(latency={"p95_budget_ms": 500}, **STICKY)
+    slow_tier(bench, "simple", 300)
+    slow_tier(bench, "medium", 400)
+    metadata = {} if control is None else {"tiergate": {"latency_budget_ms": control}}
+    row = await ask(bench, metadata=metadata)
+    assert (row["route"]["tier"], row["route"]["reason"]) == (tier, reason)
+
+
+async def test_an_escalation_that_no_longer_fits_is_skipped_and_recorded() -> None:
+    bench = build_bench(latency={"p95_budget_ms": 500})
+    slow_tier(bench, "simple", 100)
+    slow_tier(bench, "medium", 900)
+    row = await ask(bench, logprob=UNSURE)
+    assert (row["gate"]["outcome"], row["gate"]["reason"]) == ("skipped", "latency_budget")
+    assert not bench.models.asked
+
+
+async def test_a_tier_that_nobody_asked_for_long_gets_another_chance() -> None:
+    bench = build_bench(latency={"p95_budget_ms": 500}, semantic_cache={"enabled": False})
+    slow_tier(bench, "simple", 300)
+    slow_tier(bench, "medium", 400)
+    bench.clock.advance(1200)
+    assert (await ask(bench))["route"]["tier"] == "simple"

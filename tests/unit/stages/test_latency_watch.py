@@ -1,0 +1,53 @@
+import pytest
+
+from tiergate.decisions import GateDecision, GateOutcome, Reason
+from tiergate.exchange import Call, Request
+from tiergate.policy.latency import predict
+from tiergate.stages.latency_watch import STALE_S, WINDOW, LatencyWatch
+
+WHOLE = Request(call_id="c", endpoint="chat_completions", entry_model="auto", tenant=None, prompt="")
+STREAM = Request(call_id="c", endpoint="chat_completions", entry_model="auto", tenant=None, prompt="", stream=True)
+
+
+def call(ms: float, status: str = "ok", tier: str | None = "simple") -> Call:
+    return Call(tier=tier, model_group="g", ms=ms, status=status)
+
+
+def test_streams_count_their_first_token_and_failures_nothing() -> None:
+    watch = LatencyWatch()
+    for _ in range(30):
+        watch.add_call(call(100), 0)
+        watch.add_call(call(9000, "RateLimitError"), 0)
+        watch.add_call(call(9000, tier=None), 0)
+        watch.add_first_token("simple", 10, 0)
+    assert predict(watch.read(WHOLE, 0)["simple"]) == pytest.approx(100, rel=0.05)
+    assert predict(watch.read(STREAM, 0)["simple"]) == pytest.approx(10, rel=0.05)
+
+
+def test_what_is_older_fades() -> None:
+    watch = LatencyWatch()
+    for _ in range(WINDOW):
+        watch.add_call(call(1000), 0)
+    for _ in range(4 * WINDOW):
+        watch.add_call(call(50), 1)
+    assert predict(watch.read(WHOLE, 1)["simple"]) == pytest.approx(50, rel=0.05)
+
+
+def test_a_tier_that_was_not_asked_for_long_is_learned_anew() -> None:
+    watch = LatencyWatch()
+    for _ in range(30):
+        watch.add_call(call(1000), 0)
+    assert "simple" not in watch.read(WHOLE, STALE_S + 1)
+    watch.add_call(call(50), STALE_S + 1)
+    assert watch.read(WHOLE, STALE_S + 1)["simple"].samples == 1
+
+
+def test_the_share_of_escalations_is_learned() -> None:
+    watch = LatencyWatch()
+    watch.add_call(call(100), 0)
+    assert watch.read(WHOLE, 0)["simple"].escalation_ratio == pytest.approx(0.2)
+    for _ in range(2 * WINDOW):
+        watch.add_outcome("simple", GateDecision(outcome=GateOutcome.ESCALATED, reason=Reason.CONFIDENCE_LOW))
+        watch.add_outcome("simple", GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.LATENCY_BUDGET))
+        watch.add_outcome("simple", GateDecision(outcome=GateOutcome.SKIPPED, reason=Reason.NO_SIGNAL))
+    assert watch.read(WHOLE, 0)["simple"].escalation_ratio > 0.99
