@@ -11,7 +11,7 @@ import pytest
 from tests.proxy.conftest import Gateway, running_gateway
 
 pytestmark = pytest.mark.proxy
-LONG = "Explain in detail what the capital of Tuvalu is known for. Variant {}."
+LONG = "What is the capital of Tuvalu? Variant {}."
 
 
 def holding(policy: dict[str, Any]) -> None:
