@@ -20,7 +20,7 @@ WITHOUT_MIRROR = {
     "plugins/tiergate/adapters/qdrant_edge_folder.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "plugins/tiergate/adapters/qdrant_edge_link.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "classifier/tiergate_classifier/difficulty.py": "run by tests/classifier/test_shared_tables.py and benchmarks",
-    "classifier/tiergate_classifier/router_evaluate.py": "its parts are tested; run whole by benchmarks/router_transfer.py",
+    "classifier/tiergate_classifier/router_evaluate.py": "run whole by benchmarks/router_transfer.py",
     "plugins/tiergate/adapters/answer_cipher.py": "tested through tests/unit/adapters/test_stored_entry.py",
     "plugins/tiergate/cache_parts.py": "tested through tests/unit/test_runtime.py",
     "plugins/tiergate/cli/cache_bench.py": "tested through tests/unit/cli/test_cache.py",
