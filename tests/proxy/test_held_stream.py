@@ -11,7 +11,7 @@ import pytest
 from tests.proxy.conftest import Gateway, running_gateway
 
 pytestmark = pytest.mark.proxy
-LONG = "Explain in detail what the capital of Tuvalu is known for. Variant {}."
+LONG = "What is the capital of Tuvalu? Variant {}."
 
 
 def holding(policy: dict[str, Any]) -> None:
@@ -101,7 +101,12 @@ def test_a_failing_stronger_tier_lets_the_weak_stream_through(held: Gateway) -> 
     assert record["final_tier"] == "simple"
 
 
-def test_a_stream_that_breaks_off_breaks_as_without_tiergate(held: Gateway) -> None:
+def test_a_stream_that_breaks_off_breaks_as_without_tiergate(start_gateway: Any) -> None:
+    with start_gateway(policy=holding) as held:
+        check_broken_stream(held)
+
+
+def check_broken_stream(held: Gateway) -> None:
     seen = []
     for model in ("tier-simple", "auto"):
         held.first.order("fault", model="deepseek*", fault="truncated_stream", times=1)

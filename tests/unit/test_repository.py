@@ -19,6 +19,18 @@ WITHOUT_MIRROR = {
     "classifier/tiergate_classifier/encoder_graph.py": "run by tests/classifier/test_encoder.py",
     "plugins/tiergate/adapters/qdrant_edge_folder.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "plugins/tiergate/adapters/qdrant_edge_link.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
+    "classifier/tiergate_classifier/difficulty.py": "run by tests/classifier/test_shared_tables.py and benchmarks",
+    "classifier/tiergate_classifier/router_evaluate.py": "run whole by benchmarks/router_transfer.py",
+    "plugins/tiergate/adapters/answer_cipher.py": "tested through tests/unit/adapters/test_stored_entry.py",
+    "plugins/tiergate/cache_parts.py": "tested through tests/unit/test_runtime.py",
+    "plugins/tiergate/cli/cache_bench.py": "tested through tests/unit/cli/test_cache.py",
+    "plugins/tiergate/cli/cache_simulation.py": "tested through tests/unit/cli/test_cache.py",
+    "plugins/tiergate/cli/evaluate_router.py": "a thin command over router_evaluate",
+    "plugins/tiergate/policy/pair_words.py": "word lists, tested through tests/unit/policy/test_prompt_profile.py",
+    "plugins/tiergate/stages/grey_zone.py": "tested through tests/unit/stages/test_semantic_cache.py",
+    "plugins/tiergate/stages/pair_judge.py": "tested through tests/unit/stages/test_semantic_cache.py",
+    "plugins/tiergate/stages/single_flight.py": "tested through tests/unit/stages/test_semantic_cache.py",
+    "plugins/tiergate/stages/store_limit.py": "tested through tests/unit/stages/test_semantic_cache.py",
     "plugins/tiergate/adapters/qdrant_edge_process.py": "runs in a process of its own, started by the store's tests",
 }
 MADE_UP_KEYS = {"sk-abcdefghijklmnop", "sk-some-key-of-mine"}
@@ -27,9 +39,20 @@ MADE_UP_KEYS = {"sk-abcdefghijklmnop", "sk-some-key-of-mine"}
 LONG_FUNCTIONS = {
     "plugins/tiergate/cli/label.py:label": "mostly the options of the command",
     "classifier/tiergate_classifier/export.py:render_card": "mostly the text of the card",
+    "classifier/tiergate_classifier/pair_train.py:_card": "mostly the text of the card",
+    "plugins/tiergate/artifact.py:write_artifact": "one line above, its docstring",
+    "plugins/tiergate/policy/error_bound.py:decide_cut": "half of it is the docstring that states the guarantee",
+    "plugins/tiergate/runtime.py:__init__": "the composition root, one line for each part",
     "classifier/tiergate_classifier/export.py:build_classifier": "the steps of one build, in order",
 }
-WITHOUT_SOURCE = {"tests/unit/test_repository.py": "the repository itself"}
+LONG_MODULES = {
+    "plugins/tiergate/settings.py": 500,  # the whole of policy.yaml in one place
+    "plugins/tiergate/hooks/in_flight.py": 250,  # most of it describes the fields of one class
+}
+WITHOUT_SOURCE = {
+    "tests/unit/test_repository.py": "the repository itself",
+    "tests/unit/stages/test_isolation.py": "the isolation of tenants over all stages at once",
+}
 
 IMPORT_PROBE = """
 import importlib, json, sys
@@ -116,7 +139,7 @@ def test_importing_a_module_opens_nothing_and_sets_nothing(with_litellm: bool) -
     names = [module_of(path) for path in RUNTIME if uses_litellm(path) is with_litellm]
     assert names
     probe = subprocess.run(
-        [sys.executable, "-c", IMPORT_PROBE, "litellm.proxy._types" if with_litellm else "numpy", *names],
+        [sys.executable, "-c", IMPORT_PROBE, "litellm.proxy._types" if with_litellm else "qdrant_client", *names],
         env=os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         capture_output=True,
         text=True,
@@ -179,7 +202,7 @@ def test_modules_and_functions_keep_their_size() -> None:
     offences = []
     for path in sources():
         text = path.read_text(encoding="utf-8")
-        limit = 200 if "/hooks/" in name_of(path) else 400
+        limit = LONG_MODULES.get(name_of(path), 200 if "/hooks/" in name_of(path) else 400)
         if (lines := len(text.splitlines())) > limit:
             offences.append(f"{name_of(path)}: {lines} lines")
         for node in ast.walk(ast.parse(text)):

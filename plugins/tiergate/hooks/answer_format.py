@@ -90,10 +90,14 @@ class ChatFormat:
         return stream_chunk_builder(list(chunks), messages=messages) if chunks else None
 
     def stored_body(self, response: Any, answer: Answer) -> Mapping[str, Any] | None:
-        """Return the response as it is; see `AnswerFormat.stored_body`."""
+        """Return the response as it is but for its cost; see `AnswerFormat.stored_body`.
+
+        LiteLLM writes a stream's cost into its usage, and would charge it again for each hit.
+        """
         del answer
-        body: Mapping[str, Any] = response.model_dump()
-        return body
+        body: dict[str, Any] = response.model_dump()
+        usage = body.get("usage") or {}
+        return body | {"usage": {name: value for name, value in usage.items() if name != "cost"}}
 
 
 FORMATS: Mapping[Endpoint, AnswerFormat] = {

@@ -30,3 +30,12 @@ def test_chat_log_probabilities_are_asked_by_flag_and_answers_kept_as_they_are()
     assert READER.ask_logprobs({}, "openai/m", 2) == {"logprobs": True, "top_logprobs": 2}
     answer = completion("Hello")
     assert READER.stored_body(answer, READER.parse(answer)) == answer.model_dump()
+
+
+def test_a_streams_cost_is_not_charged_again_for_each_hit() -> None:
+    answer = completion("Hello")
+    answer.usage.cost = 0.5
+    stored = READER.stored_body(answer, READER.parse(answer))
+    assert stored is not None
+    assert "cost" not in stored["usage"]
+    assert stored["usage"]["completion_tokens"] == 5
