@@ -250,16 +250,6 @@ def _check_twins(policy: Policy, policy_path: Path) -> list[Defect]:
     return found
 
 
-def _check_in_force(policy: Policy, policy_path: Path) -> list[Defect]:
-    """Find keys that the schema knows and this version does not act on: silence would be a lie."""
-    idle = {
-        "semantic_cache.max_error": policy.semantic_cache.max_error is not None,
-        "decision_log.retention_days": "retention_days" in policy.decision_log.model_fields_set,
-    }
-    problem, fix = "is accepted and not yet acted on by this version", "remove it, or keep it for a later version"
-    return [warning(policy_path, key, problem, fix) for key, is_set in idle.items() if is_set]
-
-
 def _check_experiments(policy: Policy, policy_path: Path) -> list[Defect]:
     found = []
     for place, experiment in enumerate(policy.experiments):

@@ -62,13 +62,6 @@ def test_the_litellm_version_is_checked(pack: Path, version: str, errors: int, w
     assert sum("litellm" in item.problem for item in report.warnings) == warnings
 
 
-def test_keys_that_nothing_acts_on_are_warned_of(pack: Path) -> None:
-    text = "latency: {p95_budget_ms: 500}\nexperiments: [{name: cuts, arms: {a: {}, b: {}}}]\n"
-    (pack / "policy.yaml").write_text(text + (pack / "policy.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    idle = {item.key for item in check(pack).warnings if "not yet acted on" in item.problem}
-    assert idle == {"experiments"}
-
-
 def test_errors_come_before_warnings(pack: Path) -> None:
     edit(pack / "config.yaml", "num_retries: 0", "num_retries: -1")
     kinds = [item.severity.value for item in check(pack).defects]

@@ -29,6 +29,8 @@ PAIRS = [
     (ports.DecisionLog, MemoryDecisionLog),
     (ports.Clock, SystemClock),
     (ports.Clock, FakeClock),
+    (AnswerInvalidator, StoreInvalidator),
+    (FlightBoard, LiteLLMFlightBoard),
     (ModelCatalogue, LiteLLMModels),
     (ModelRouter, LiteLLMModels),
     (ModelCatalogue, FakeModels),

@@ -7,6 +7,10 @@ from tiergate.cli import (
     check,
     demo,
     drift,
+    evaluate_cache,
+    evaluate_cascade,
+    evaluate_gate,
+    evaluate_router,
     experiment,
     explain,
     init,
@@ -27,6 +31,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+evaluate = typer.Typer(help="Measure a part of tiergate on a table of your own.", no_args_is_help=True)
+evaluate.command("router")(evaluate_router.evaluate_router)
+evaluate.command("gate")(evaluate_gate.evaluate_gate)
+evaluate.command("cascade")(evaluate_cascade.evaluate_cascade)
+evaluate.command("cache")(evaluate_cache.evaluate_cache)
+
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
@@ -39,6 +49,7 @@ app.command("export")(train.export)
 app.command("promote")(train.promote)
 app.command("drift")(drift.drift)
 app.add_typer(cache.app, name="cache")
+app.add_typer(evaluate, name="evaluate")
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("simulate")(simulate.simulate)
