@@ -274,5 +274,4 @@ _POLICY_CHECKS: tuple[Callable[[Policy, Path], list[Defect]], ...] = (
     _check_decision_log,
     _check_twins,
     _check_experiments,
-    _check_in_force,
 )

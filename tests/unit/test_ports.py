@@ -9,10 +9,12 @@ from tests.unit.hooks.conftest import FakeModels
 from tiergate import ports
 from tiergate.adapters.decision_log import SqlDecisionLog
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
+from tiergate.adapters.litellm_flight_board import LiteLLMFlightBoard
 from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
+from tiergate.cache_parts import StoreInvalidator
 from tiergate.hooks.pipeline import ModelCatalogue, ModelRouter
 from tiergate.runtime import SystemClock
 from tiergate.testing import FakeClassifier, FakeClock, FakeEmbedder, MemoryDecisionLog, MemoryStore
@@ -29,8 +31,8 @@ PAIRS = [
     (ports.DecisionLog, MemoryDecisionLog),
     (ports.Clock, SystemClock),
     (ports.Clock, FakeClock),
-    (AnswerInvalidator, StoreInvalidator),
-    (FlightBoard, LiteLLMFlightBoard),
+    (ports.AnswerInvalidator, StoreInvalidator),
+    (ports.FlightBoard, LiteLLMFlightBoard),
     (ModelCatalogue, LiteLLMModels),
     (ModelRouter, LiteLLMModels),
     (ModelCatalogue, FakeModels),
