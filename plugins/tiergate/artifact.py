@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -86,6 +86,9 @@ class Artifact:
 def digest_of(data: bytes) -> str:
     """Return "sha256:" and the SHA-256 of the bytes in hexadecimal."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+T = TypeVar("T")
 
 
 def builtin_artifact_path() -> Path:
@@ -185,12 +188,18 @@ def write_artifact(
         raise _invalid(path / MANIFEST, exc) from exc
     payload[MANIFEST] = _to_json(checked.model_dump(mode="json"))
     try:
-        return _replace_folder(path, payload)
+        return replace_folder(path, payload, load_artifact)
     except OSError as exc:
         raise ArtifactError(path, "", f"cannot be written ({exc})", "make its parent folder writable") from exc
 
 
-def _replace_folder(path: Path, payload: Mapping[str, bytes]) -> Artifact:
+def replace_folder(path: Path, payload: Mapping[str, bytes], load: Callable[[Path], T]) -> T:
+    """Write files to a folder beside `path`, check them with `load`, then let the folders change places.
+
+    Raises:
+        ArtifactError: `load` refuses what was written; what was at `path` stays.
+        OSError: The folder cannot be written; what was at `path` stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as workplace:
         new, old = Path(workplace) / "new", Path(workplace) / "old"
@@ -200,7 +209,7 @@ def _replace_folder(path: Path, payload: Mapping[str, bytes]) -> Artifact:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        artifact = load_artifact(new)
+        loaded = load(new)
         if path.exists():
             path.rename(old)
         try:
@@ -210,7 +219,7 @@ def _replace_folder(path: Path, payload: Mapping[str, bytes]) -> Artifact:
                 old.rename(path)
             raise
         shutil.rmtree(old, ignore_errors=True)
-    return artifact
+    return loaded
 
 
 def _to_json(entries: Any) -> bytes:

@@ -11,9 +11,6 @@ A folder of four files, none of them a pickle:
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.resources import files
@@ -26,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from tiergate.artifact import digest_of
+from tiergate.artifact import digest_of, replace_folder
 from tiergate.artifact_format import Encoder, Metric, TrainingData
 from tiergate.errors import ArtifactError
 from tiergate.policy.error_bound import ErrorCut
@@ -176,32 +173,9 @@ def write_pair_model(path: Path, *, model: PairModel, manifest: Mapping[str, Any
         raise _invalid(path / MANIFEST, exc) from exc
     payload[MANIFEST] = _to_json(checked.model_dump(mode="json"))
     try:
-        return _replace_folder(path, payload)
+        return replace_folder(path, payload, load_pair_model)
     except OSError as exc:
         raise ArtifactError(path, "", f"cannot be written ({exc})", "make its parent folder writable") from exc
-
-
-def _replace_folder(path: Path, payload: Mapping[str, bytes]) -> PairModel:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as workplace:
-        new, old = Path(workplace) / "new", Path(workplace) / "old"
-        new.mkdir()
-        for name, data in payload.items():
-            with (new / name).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        model = load_pair_model(new)
-        if path.exists():
-            path.rename(old)
-        try:
-            new.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    return model
 
 
 def _model(file: Path, raw: bytes, manifest: PairManifest, cuts: _Cuts, digest: str) -> PairModel:
