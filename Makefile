@@ -91,7 +91,14 @@ test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
 test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-learn too
 	$(BIN)/pytest tests/classifier
 
-test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
+# Two halves of the slow tests that may run at the same time: `make -j2 test-packs test-install`.
+test-packs: $(VENV)/.dev ## Slow tests on real proxies: every recipe's verify.sh, two proxies with two workers each, the flywheel
+	$(BIN)/pytest -m slow tests/proxy/test_recipes.py tests/proxy/test_workers.py tests/proxy/test_flywheel.py
+
+test-install: $(VENV)/.dev ## Slow tests of what is shipped: wheel, container's steps, tutorial, site, release check
+	$(BIN)/pytest -m slow tests/wheel tests/container tests/docs tests/release
+
+test-slow: $(VENV)/.dev ## Every slow test; those beyond the two halves need a venv with Phoenix, or minutes
 	$(BIN)/pytest -m slow
 
 ROUTER_TABLES ?= ../shared/data/router
