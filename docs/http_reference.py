@@ -17,8 +17,8 @@ PURPOSES: Mapping[str, str] = {
     "GET /tiergate/assets/{name}": "The page's files",
     "GET /tiergate/health": "State of each stage; no secrets, no figures of anyone's requests",
     "GET /tiergate/api/summary": "Requests, cost, savings, quality and limits of the last hours",
-    "GET /tiergate/api/decisions": "Decisions, newest first, without prompts; `before` of the answer continues the list",
-    "GET /tiergate/api/decisions/{decision_id}": "One whole [decision record](record.md); 404 when there is none",
+    "GET /tiergate/api/decisions": "Decisions, newest first, no prompts; `before` of the answer continues the list",
+    "GET /tiergate/api/decisions/{decision_id}": "One whole [record](record.md); 404 when there is none",
     "POST /tiergate/feedback": (
         "What a user says of an answer. Of another key's decision: 404, as if there were none. "
         "A wrong hit that names a decision without a hit: 409. `removed` counts the stored answers that went"
