@@ -4,7 +4,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from tiergate.decisions import GateDecision, GateOutcome, Reason
+from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer
 from tiergate.hooks.answer_format import FORMATS
 from tiergate.hooks.answer_parser import parse_call, parse_usage
@@ -119,7 +119,8 @@ def store_later(pipeline: Pipeline, entry: InFlight, response: Any, answer: Answ
     """Begin to store the answer that the client gets, when the gate trusts it; the client need not wait."""
     candidate = _candidate(entry, response, answer)
     if candidate is not None:
-        keeping = _keep_safely(pipeline, entry, candidate)
+        keeping = _keep_safely(pipeline, entry, candidate, entry.cache)
+        entry.cache = replace(entry.cache, store_reason=Reason.STORE_PENDING)
         entry.storing = pipeline.semantic_cache.backlog.start(entry.request.tenant, keeping)
 
 
@@ -127,7 +128,7 @@ async def keep_answer(pipeline: Pipeline, entry: InFlight, response: Any, answer
     """Store the answer that the client got, when the gate trusts it."""
     candidate = _candidate(entry, response, answer)
     if candidate is not None:
-        await _keep(pipeline, entry, candidate)
+        await _keep(pipeline, entry, candidate, entry.cache)
 
 
 def _candidate(entry: InFlight, response: Any, answer: Answer) -> Candidate | None:
@@ -140,16 +141,20 @@ def _candidate(entry: InFlight, response: Any, answer: Answer) -> Candidate | No
     return Candidate(answer=answer, body=body, tier=entry.tier, cost_usd=sum_cost(entry.calls))
 
 
-async def _keep_safely(pipeline: Pipeline, entry: InFlight, candidate: Candidate) -> None:
-    with suppressed("post_call"):
-        await _keep(pipeline, entry, candidate)
+async def _keep_safely(pipeline: Pipeline, entry: InFlight, candidate: Candidate, found: CacheDecision) -> None:
+    try:
+        with suppressed("post_call"):
+            await _keep(pipeline, entry, candidate, found)
+    finally:
+        if entry.cache.store_reason is Reason.STORE_PENDING:
+            entry.cache = replace(entry.cache, store_reason=Reason.STORE_FAILED)
 
 
-async def _keep(pipeline: Pipeline, entry: InFlight, candidate: Candidate) -> None:
+async def _keep(pipeline: Pipeline, entry: InFlight, candidate: Candidate, found: CacheDecision) -> None:
     if entry.gate is None:
         return
     reason = await pipeline.semantic_cache.keep(
-        entry.request, entry.vector, candidate, cache=entry.cache, gate=entry.gate, ticket=entry.ticket
+        entry.request, entry.vector, candidate, cache=found, gate=entry.gate, ticket=entry.ticket
     )
     agreed = entry.ticket.agreed if entry.ticket is not None else None
     entry.cache = replace(entry.cache, store_reason=reason, agreed=agreed)

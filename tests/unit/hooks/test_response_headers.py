@@ -78,7 +78,7 @@ async def test_the_headers_leave_while_the_answer_is_being_stored_and_the_final_
     headers = headers_for(bench.pipeline, data, response)
     assert headers is not None
     assert not bench.store.entries, "the client does not wait for the store"
-    assert bench.row["cache"]["store_reason"] is None
+    assert bench.row["cache"]["store_reason"] == "store_pending"
     assert not bench.finished
     await bench.settle()
     assert len(bench.store.entries) == 1
