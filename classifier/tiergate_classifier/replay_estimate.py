@@ -15,8 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tiergate.adapters.decision_columns import DecisionColumns
+from tiergate.ports import Classification
 from tiergate.settings import Policy
-from tiergate_classifier.replay_log import METRICS, Floats, LoggedDecision, Replayed, ReplayError, replay_rows
+from tiergate_classifier.replay_log import METRICS, NO_CUTS, Floats, Replayed, ReplayError, replay_columns
 
 _DRAWN_BELOW = 0.5
 """A logged propensity up to this means that exploration drew the tier: the router's own choice has more."""
@@ -72,17 +74,22 @@ class Replay:
     tier_shares: dict[str, float]
 
 
-def replay(rows: Sequence[LoggedDecision], policy: Policy) -> Replay:
+def replay(columns: DecisionColumns, policy: Policy, cuts: Classification = NO_CUTS) -> Replay:
     """Estimate what the requests of a log would have given under a policy.
+
+    Args:
+        columns: The log.
+        policy: What to ask about.
+        cuts: A classification of which only the cuts count: those of the artifact that the log was written with.
 
     Raises:
         ReplayError: The log is empty, or cannot tell: decisions change and were never explored, or too rarely.
     """
-    if not rows:
+    if not len(columns):
         raise ReplayError("the log", "", "has no decisions", "name a log that has some")
-    if not any(row.classification is not None for row in rows):
+    if not columns.classified.any():
         raise ReplayError("the log", "route.lower_bounds", "no row has it", "replay a log of this version or later")
-    replayed = replay_rows(rows, policy)
+    replayed = replay_columns(columns, policy, cuts)
     changed = ~replayed.matched & ~replayed.fixed
     exploratory = replayed.propensity < 1.0
     informative = int((replayed.matched & exploratory & (replayed.propensity <= _DRAWN_BELOW)).sum())
@@ -92,15 +99,16 @@ def replay(rows: Sequence[LoggedDecision], policy: Policy) -> Replay:
     for metric in METRICS:
         estimates.append(_estimate(replayed, metric, exact=exact, robust=True))
         ips.append(_estimate(replayed, metric, exact=exact, robust=False))
-    routed = [tier for tier, fixed in zip(replayed.tiers, replayed.fixed, strict=True) if not fixed]
+    counts = np.bincount(replayed.tiers[~replayed.fixed], minlength=len(replayed.names)).tolist()
+    routed = dict(zip(replayed.names, counts, strict=True))
     return Replay(
-        n=len(rows),
+        n=len(columns),
         changed=float(changed.mean()),
         matched_changed=informative,
         extended=float(replayed.extended.mean()),
         estimates=tuple(estimates),
         ips=tuple(ips),
-        tier_shares={name: routed.count(name) / max(1, len(routed)) for name in policy.tier_names},
+        tier_shares={name: routed[name] / max(1, sum(counts)) for name in policy.tier_names},
     )
 
 
@@ -194,17 +202,20 @@ class SweepPoint:
     why: str = ""
 
 
-def sweep(rows: Sequence[LoggedDecision], policies: Sequence[tuple[str, float, Policy]]) -> list[SweepPoint]:
+def sweep(
+    columns: DecisionColumns, policies: Sequence[tuple[str, float, Policy]], cuts: Classification = NO_CUTS
+) -> list[SweepPoint]:
     """Replay a log under each value of a threshold.
 
     Args:
-        rows: The log.
+        columns: The log.
         policies: Dotted key, value, and the policy with that value.
+        cuts: As for `replay`.
     """
     points = []
     for key, value, policy in policies:
         try:
-            points.append(SweepPoint(key=key, value=value, replay=replay(rows, policy)))
+            points.append(SweepPoint(key=key, value=value, replay=replay(columns, policy, cuts)))
         except ReplayError as exc:
             points.append(SweepPoint(key=key, value=value, replay=None, why=exc.problem))
     return points

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from tests.classifier.test_replay_log import ESCALATED, policy_of, row
 
+from tiergate.adapters.decision_columns import DecisionColumns, read_columns
 from tiergate_classifier.replay_estimate import replay, sweep
-from tiergate_classifier.replay_log import ReplayError, parse_row
+from tiergate_classifier.replay_log import ReplayError
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "replay_coverage.py"
 
 
-def parsed(rows: list[dict[str, Any]]) -> list[Any]:
-    return [parse_row(item, domain_cuts={}) for item in rows]
+def parsed(rows: list[dict[str, Any]]) -> DecisionColumns:
+    return read_columns(rows)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_too_little_exploration_is_refused(benchmark: Any) -> None:
 
 def test_an_empty_log_and_one_without_scores_are_refused() -> None:
     with pytest.raises(ReplayError, match="has no decisions"):
-        replay([], policy_of())
+        replay(parsed([]), policy_of())
     with pytest.raises(ReplayError, match="lower_bounds"):
         replay(parsed([row(route=row()["route"] | {"lower_bounds": {}})]), policy_of())
 

@@ -11,6 +11,7 @@ from tiergate.cli.evaluate_gate import import_toolkit
 from tiergate.cli.exits import bad_input, print_json, stop
 
 if TYPE_CHECKING:
+    from tiergate.adapters.decision_columns import DecisionColumns
     from tiergate.ports import Classification
     from tiergate.settings import Policy
 
@@ -18,7 +19,6 @@ _SWEPT = {
     "intent_router.min_quality": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
     "confidence_gate.escalate_below": (0.0, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8),
 }
-_PAGE = 5000
 
 
 def replay(
@@ -63,11 +63,11 @@ def _replay_decisions(url: str, policy: "Policy", *, swept: bool) -> dict[str, A
     from tiergate.policy.experiment import apply_overrides  # noqa: PLC0415
 
     estimate = import_toolkit("replay_estimate")
-    rows = read_log(url, policy)
-    report: dict[str, Any] = asdict(estimate.replay(rows, policy))
+    columns, cuts = read_log(url, policy)
+    report: dict[str, Any] = asdict(estimate.replay(columns, policy, cuts))
     if swept:
         grid = [(key, at, apply_overrides(policy, _with(key, at))) for key, values in _SWEPT.items() for at in values]
-        report["sweep"] = [asdict(point) for point in estimate.sweep(rows, grid)]
+        report["sweep"] = [asdict(point) for point in estimate.sweep(columns, grid, cuts)]
     return report
 
 
@@ -78,30 +78,26 @@ def _with(key: str, value: float) -> dict[str, Any]:
     return {key: value, "confidence_gate.trust_from": max(0.85, value)}
 
 
-def read_log(url: str, policy: "Policy") -> Sequence[Any]:
-    """Return the rows of a decision log as replay needs them.
+def read_log(url: str, policy: "Policy") -> "tuple[DecisionColumns, Classification]":
+    """Return the columns of a decision log and the cuts of the artifact that it was written with.
 
     Raises:
         DecisionLogError: It cannot be read.
         ReplayError: It was written with another classifier artifact than the policy names.
     """
-    from tiergate.adapters.decision_database import read_decisions  # noqa: PLC0415  SQLAlchemy
-    from tiergate.adapters.decision_search import Cursor  # noqa: PLC0415  SQLAlchemy
+    from tiergate.adapters.decision_database import read_decision_columns  # noqa: PLC0415  SQLAlchemy
+    from tiergate.adapters.embedded_classifier import EmbeddedClassifier  # noqa: PLC0415
     from tiergate.artifact import load_artifact  # noqa: PLC0415
     from tiergate.pack_check import artifact_path  # noqa: PLC0415
 
     log = import_toolkit("replay_log")
     artifact = load_artifact(artifact_path(policy))
-    cuts, parsed, cursor = artifact.calibration.domains.min_scores, [], None
-    while rows := read_decisions(url, limit=_PAGE, after=cursor):
-        cursor = Cursor(ts=rows[-1]["ts"], decision_id=rows[-1]["decision_id"])
-        for row in rows:
-            digest = row["route"].get("artifact_digest")
-            if digest not in {None, artifact.digest}:
-                problem = f"was written with artifact {digest[:12]}, the policy names {artifact.digest[:12]}"
-                raise log.ReplayError(url, "route.artifact_digest", problem, "replay with the artifact of the log")
-            parsed.append(log.parse_row(row, domain_cuts=cuts))
-    return parsed
+    columns = read_decision_columns(url)
+    for digest in columns.digests:
+        if digest != artifact.digest:
+            problem = f"was written with artifact {digest[:12]}, the policy names {artifact.digest[:12]}"
+            raise log.ReplayError(url, "route.artifact_digest", problem, "replay with the artifact of the log")
+    return columns, EmbeddedClassifier(artifact).cuts
 
 
 def _classify_all(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classification]":
