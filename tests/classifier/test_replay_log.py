@@ -145,24 +145,40 @@ def logged_rows(draw: st.DrawFn) -> dict[str, Any]:
     cuts=st.dictionaries(st.sampled_from(TIERS[:2]), st.none() | SHARES),
     domain_cut=SHARES,
     bypass=st.booleans(),
+    of_traffic=st.booleans(),
 )
 def test_many_rows_at_once_are_decided_as_each_row_alone_is(
-    rows: list[dict[str, Any]], min_quality: float, cuts: dict[str, float | None], domain_cut: float, *, bypass: bool
+    rows: list[dict[str, Any]],
+    min_quality: float,
+    cuts: dict[str, float | None],
+    domain_cut: float,
+    *,
+    bypass: bool,
+    of_traffic: bool,
 ) -> None:
     plain = policy_of(min_quality).model_dump()
     gate = "bypass" if bypass else "normal"
     overrides = {"legal": {"start_tier": "frontier", "gate": gate}, "finance": {"start_tier": "medium"}, "code": {}}
-    policy = Policy.model_validate({**plain, "domains": overrides})
+    router = {"min_quality": min_quality, "min_quality_of": "traffic" if of_traffic else "request"}
+    policy = Policy.model_validate({**plain, "domains": overrides, "intent_router": router})
+    qualities = dict.fromkeys(cuts, 0.75)
     found = replay_columns(
         read_columns(rows),
         policy,
-        Classification(scores={}, lower_bounds={}, domains={}, domain_cuts={"legal": domain_cut}, tier_cuts=cuts),
+        Classification(
+            scores={},
+            lower_bounds={},
+            domains={},
+            domain_cuts={"legal": domain_cut},
+            tier_cuts=cuts,
+            cut_qualities=qualities,
+        ),
     )
     for place, item in enumerate(rows):
         route = item["route"]
         classification = Classification(
             scores=route["lower_bounds"], lower_bounds=route["lower_bounds"], domains=route["domains"],
-            domain_cuts={"legal": domain_cut}, tier_cuts=cuts,
+            domain_cuts={"legal": domain_cut}, tier_cuts=cuts, cut_qualities=qualities,
         )  # fmt: skip
         controls = {"start_tier": route["tier"]} if route["reason"] == "start_tier_control" else {}
         decision = decide_route(classification, policy, controls=controls, kind="", digest="")

@@ -55,6 +55,7 @@ class EmbeddedClassifier:
             domains={},
             domain_cuts={**artifact.calibration.domains.min_scores, **own_cuts},
             tier_cuts={name: cut.cut for name, cut in artifact.calibration.cuts.items()},
+            cut_qualities={name: cut.min_quality for name, cut in artifact.calibration.cuts.items()},
         )
         """A classification that holds the cuts alone."""
 
@@ -119,6 +120,7 @@ class EmbeddedClassifier:
             domains=domains,
             domain_cuts=self.cuts.domain_cuts,
             tier_cuts=self.cuts.tier_cuts,
+            cut_qualities=self.cuts.cut_qualities,
         )
 
     def _softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """`tiergate simulate`: a scenario through a real proxy with stand-in providers, beside the published figures."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ def simulate(
     *,
     scenario: Annotated[str, typer.Option(help="agent-stack, b2c-support, or a YAML file.")] = "agent-stack",
     tasks: Annotated[int, typer.Option(help="Tasks to run; 0 takes the scenario's number.", min=0)] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of every draw; the scenario's own by default.")] = None,
     degrade: Annotated[
         float,
         typer.Option("--degrade-classifier", help="Share of prompts whose scores are flipped.", min=0.0, max=1.0),
@@ -27,7 +29,8 @@ def simulate(
 ) -> None:
     """Run a scenario before and after tiergate. Exit 1 when a goal of the scenario is not met."""
     with bad_input():
-        report = _simulate(scenario, tasks, degrade=degrade, speed=speed, concurrency=concurrency)
+        changes = {"tasks": tasks or None, "seed": seed}
+        report = _simulate(scenario, changes, degrade=degrade, speed=speed, concurrency=concurrency)
         if out is not None:
             out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if as_json:
@@ -36,7 +39,9 @@ def simulate(
         raise typer.Exit(Exit.CHECK_FAILED)
 
 
-def _simulate(source: str, tasks: int, *, degrade: float, speed: float, concurrency: int) -> dict[str, Any]:
+def _simulate(
+    source: str, changes: Mapping[str, int | None], *, degrade: float, speed: float, concurrency: int
+) -> dict[str, Any]:
     from dataclasses import asdict  # noqa: PLC0415
 
     from tiergate.demo.simulation import run_simulation  # noqa: PLC0415  httpx, SQLAlchemy and starlette
@@ -44,7 +49,7 @@ def _simulate(source: str, tasks: int, *, degrade: float, speed: float, concurre
     from tiergate.demo.simulation_scenario import load_simulation  # noqa: PLC0415
 
     scenario = load_simulation(source)
-    scenario = scenario.model_copy(update={"tasks": tasks}) if tasks else scenario
+    scenario = scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
     pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency)
     figures = measure(scenario, pairs)
     goals = check_goals(scenario.goals, figures)
@@ -57,7 +62,9 @@ def _simulate(source: str, tasks: int, *, degrade: float, speed: float, concurre
     return {
         "scenario": scenario.name,
         "tasks": scenario.tasks,
+        "seed": scenario.seed,
         "calls": len(pairs),
+        "classifier": next((digest for pair in pairs if (digest := pair.record["route"].get("artifact_digest"))), None),
         "degrade_classifier": degrade,
         "speed": speed,
         "concurrency": concurrency,

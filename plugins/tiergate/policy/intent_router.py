@@ -15,7 +15,7 @@ def decide_route(
     """Choose the tier of a classified request.
 
     A domain override comes first; then the client's `start_tier`, where policy allows it; then the
-    cheapest tier whose lower confidence bound meets `min_quality`; else the strongest tier.
+    cheapest tier that is good enough by `find_least_bound`; else the strongest tier.
 
     Args:
         classification: Scores of every tier and domain.
@@ -61,12 +61,19 @@ def is_good_enough(classification: Classification, tier: str, policy: Policy) ->
 
 
 def find_least_bound(classification: Classification, tier: str, policy: Policy) -> float | None:
-    """Return the lower bound from which a tier may answer: `min_quality`, or the cut that risk control found.
+    """Return the lower bound from which a tier may answer; None for a tier that may not.
 
-    None for a tier for which risk control found no cut: it may not answer.
+    With `min_quality_of: request` each request's own bound must reach `min_quality`. With `traffic` the share of good
+    answers among all that the tier gets must: that is what the cut of risk control was chosen for on held-out rows
+    (Angelopoulos et al. 2021, "Learn then Test"), so the cut alone decides where it was chosen for as high a share.
+    A tier for which risk control found no cut may not answer, either way.
     """
-    cut = classification.tier_cuts.get(tier, 0.0)
-    return None if cut is None else max(policy.intent_router.min_quality, cut)
+    router, cut = policy.intent_router, classification.tier_cuts.get(tier, 0.0)
+    if cut is None:
+        return None
+    if router.min_quality_of == "traffic" and classification.cut_qualities.get(tier, 0.0) >= router.min_quality:
+        return cut
+    return max(router.min_quality, cut)
 
 
 def decide_domain_override(classification: Classification, policy: Policy) -> str | None:
