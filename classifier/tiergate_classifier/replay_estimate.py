@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tiergate.adapters.decision_columns import DecisionColumns
+from tiergate.adapters.decision_columns import DecisionColumns, split_by_domain
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 from tiergate_classifier.replay_log import METRICS, NO_CUTS, Floats, Replayed, ReplayError, replay_columns
@@ -194,28 +194,54 @@ def _unknown(metric: str, why: str) -> Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPoint:
-    """One value of a threshold and what the log says of it; `replay` is None where it cannot tell."""
+    """One value of a threshold and what the log says of it.
 
+    Attributes:
+        domain: Whose rows; empty for those of all domains.
+        key: Dotted key of the threshold.
+        value: Its value.
+        chosen: Whether the policy that was asked about has this value.
+        replay: What the log says; None where it cannot tell.
+        why: Why it cannot tell; empty when it can.
+    """
+
+    domain: str
     key: str
     value: float
+    chosen: bool
     replay: Replay | None
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A value of a threshold to be replayed: its key, the policy with it, and whether the policy has it anyway."""
+
+    key: str
+    value: float
+    policy: Policy
+    chosen: bool = False
+
+
 def sweep(
-    columns: DecisionColumns, policies: Sequence[tuple[str, float, Policy]], cuts: Classification = NO_CUTS
+    columns: DecisionColumns, thresholds: Sequence[Threshold], cuts: Classification = NO_CUTS, *, by_domain: bool = True
 ) -> list[SweepPoint]:
-    """Replay a log under each value of a threshold.
+    """Replay a log under each value of a threshold: all rows, then those of each domain.
 
     Args:
         columns: The log.
-        policies: Dotted key, value, and the policy with that value.
+        thresholds: What to replay.
         cuts: As for `replay`.
+        by_domain: Whether each domain is replayed too.
     """
-    points = []
-    for key, value, policy in policies:
-        try:
-            points.append(SweepPoint(key=key, value=value, replay=replay(columns, policy, cuts)))
-        except ReplayError as exc:
-            points.append(SweepPoint(key=key, value=value, replay=None, why=exc.problem))
-    return points
+    parts = {"": columns, **(split_by_domain(columns) if by_domain else {})}
+    return [_replay_point(domain, part, threshold, cuts) for domain, part in parts.items() for threshold in thresholds]
+
+
+def _replay_point(domain: str, columns: DecisionColumns, at: Threshold, cuts: Classification) -> SweepPoint:
+    found, why = None, ""
+    try:
+        found = replay(columns, at.policy, cuts)
+    except ReplayError as exc:
+        why = exc.problem
+    return SweepPoint(domain=domain, key=at.key, value=at.value, chosen=at.chosen, replay=found, why=why)

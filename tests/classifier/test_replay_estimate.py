@@ -9,7 +9,7 @@ import pytest
 from tests.classifier.test_replay_log import ESCALATED, policy_of, row
 
 from tiergate.adapters.decision_columns import DecisionColumns, read_columns
-from tiergate_classifier.replay_estimate import replay, sweep
+from tiergate_classifier.replay_estimate import Threshold, replay, sweep
 from tiergate_classifier.replay_log import ReplayError
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "replay_coverage.py"
@@ -79,8 +79,23 @@ def test_estimates_are_near_the_truth_and_the_robust_one_is_tighter(benchmark: A
     assert robust.high - robust.low < plain.high - plain.low
 
 
-def test_a_sweep_says_where_the_log_cannot_tell() -> None:
-    points = sweep(parsed([row()]), [("q", 0.8, policy_of()), ("q", 0.9, policy_of(min_quality=0.9))])
+def test_a_sweep_says_where_the_log_cannot_tell_and_what_the_policy_has() -> None:
+    thresholds = [
+        Threshold(key="q", value=0.8, policy=policy_of(), chosen=True),
+        Threshold(key="q", value=0.9, policy=policy_of(min_quality=0.9)),
+    ]
+    points = sweep(parsed([row()]), thresholds, by_domain=False)
     assert points[0].replay is not None
     assert points[1].replay is None
     assert "would change" in points[1].why
+    assert [point.chosen for point in points] == [True, False]
+
+
+def test_each_domain_is_swept_over_its_own_rows() -> None:
+    law = row(route=row()["route"] | {"domains": {"general": 0.1, "legal": 0.8}})
+    plain = row(route=row()["route"] | {"domains": {}})
+    points = sweep(parsed([row(), law, law, plain]), [Threshold(key="q", value=0.8, policy=policy_of())])
+    assert {point.domain: point.replay.n for point in points if point.replay} == {"": 4, "general": 1, "legal": 2}
+    assert [point.domain for point in sweep(parsed([plain]), [Threshold(key="q", value=0.8, policy=policy_of())])] == [
+        ""
+    ]

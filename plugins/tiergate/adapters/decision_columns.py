@@ -5,7 +5,7 @@ Columns are packed as safetensors, so that a block is read without executing any
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -189,6 +189,23 @@ def concatenate(parts: Sequence[DecisionColumns]) -> DecisionColumns:
     }
     values: dict[str, Any] = {**names, **plain, **coded, **matrices}
     return DecisionColumns(**values)
+
+
+def select_columns(columns: DecisionColumns, rows: Flags) -> DecisionColumns:
+    """Return the rows for which a flag of shape (n,) is set."""
+    arrays = [name for name in DecisionColumns.__dataclass_fields__ if name not in _NAMES]
+    changes: dict[str, Any] = {name: getattr(columns, name)[rows] for name in arrays}
+    return replace(columns, **changes)
+
+
+def split_by_domain(columns: DecisionColumns) -> dict[str, DecisionColumns]:
+    """Return the rows of each domain: the one with the highest score; rows without scores are left out."""
+    scored = np.isfinite(columns.domain_scores).any(axis=1)
+    if not scored.any():
+        return {}
+    best = np.where(np.isfinite(columns.domain_scores), columns.domain_scores, -np.inf).argmax(axis=1)
+    split = {name: scored & (best == place) for place, name in enumerate(columns.domains)}
+    return {name: select_columns(columns, rows) for name, rows in split.items() if rows.any()}
 
 
 def _recode(codes: Codes, own: Sequence[str], names: Sequence[str]) -> Codes:

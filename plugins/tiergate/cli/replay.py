@@ -21,7 +21,7 @@ _SWEPT = {
 }
 
 
-def replay(
+def replay(  # noqa: PLR0913  each is an option of the command
     policies: Annotated[list[Path], typer.Option("--policy", help="policy.yaml; may be given twice.")],
     *,
     decisions: Annotated[str | None, typer.Option(help="URL of a decision log.")] = None,
@@ -29,7 +29,10 @@ def replay(
     log: Annotated[Path | None, typer.Option(help="LiteLLM spend log export, or JSONL of requests.")] = None,
     config: Annotated[Path | None, typer.Option(help="config.yaml with prices; beside the policy by default.")] = None,
     answer_tokens: Annotated[int, typer.Option(help="Length of answers where --log has none.", min=1)] = 300,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Also replay a grid of thresholds.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also replay a grid of thresholds, for each domain.")] = False,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for the sweep's curves as PNG, one for each domain.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what would have happened under a policy; exit 2 when the data cannot tell."""
@@ -40,12 +43,14 @@ def replay(
         for path in policies:
             policy = _load(path)
             if decisions is not None:
-                report = _replay_decisions(decisions, policy, swept=sweep)
+                report = _replay_decisions(decisions, policy, swept=sweep or plots is not None)
             elif outcomes is not None:
                 report = _replay_outcomes(outcomes, policy)
             else:
                 report = _replay_traffic(Path(str(log)), policy, config or path.parent / "config.yaml", answer_tokens)
             found.append({"policy": str(path), **report})
+            if plots is not None:
+                _plot(report, plots / path.stem if len(policies) > 1 else plots)
     if as_json:
         print_json(found)
         return
@@ -60,22 +65,43 @@ def _load(path: Path) -> "Policy":
 
 
 def _replay_decisions(url: str, policy: "Policy", *, swept: bool) -> dict[str, Any]:
-    from tiergate.policy.experiment import apply_overrides  # noqa: PLC0415
-
     estimate = import_toolkit("replay_estimate")
     columns, cuts = read_log(url, policy)
     report: dict[str, Any] = asdict(estimate.replay(columns, policy, cuts))
     if swept:
-        grid = [(key, at, apply_overrides(policy, _with(key, at))) for key, values in _SWEPT.items() for at in values]
-        report["sweep"] = [asdict(point) for point in estimate.sweep(columns, grid, cuts)]
+        report["sweep"] = [asdict(point) for point in estimate.sweep(columns, _build_grid(estimate, policy), cuts)]
     return report
 
 
-def _with(key: str, value: float) -> dict[str, Any]:
+def _build_grid(estimate: Any, policy: "Policy") -> list[Any]:
+    """Return the thresholds to replay, the policy's own values among them."""
+    from tiergate.policy.experiment import apply_overrides  # noqa: PLC0415
+
+    own = {
+        "intent_router.min_quality": policy.intent_router.min_quality,
+        "confidence_gate.escalate_below": policy.confidence_gate.escalate_below,
+    }
+    return [
+        estimate.Threshold(
+            key=key, value=at, policy=apply_overrides(policy, _with(key, at, policy)), chosen=at == own[key]
+        )
+        for key, values in _SWEPT.items()
+        for at in sorted({*values, own[key]})
+    ]
+
+
+def _plot(report: dict[str, Any], folder: Path) -> None:
+    from tiergate.cli.sweep_plots import write_sweep_plots  # noqa: PLC0415
+
+    for file in write_sweep_plots(report.get("sweep", ()), folder):
+        typer.echo(f"wrote {file}", err=True)
+
+
+def _with(key: str, value: float, policy: "Policy") -> dict[str, Any]:
     """Return overrides that set a threshold and keep the gate's two in order."""
     if key != "confidence_gate.escalate_below":
         return {key: value}
-    return {key: value, "confidence_gate.trust_from": max(0.85, value)}
+    return {key: value, "confidence_gate.trust_from": max(policy.confidence_gate.trust_from, value)}
 
 
 def read_log(url: str, policy: "Policy") -> "tuple[DecisionColumns, Classification]":
@@ -178,4 +204,5 @@ def _show(report: dict[str, Any]) -> None:
         if point["replay"] is not None:
             known = [item for item in point["replay"]["estimates"] if item["value"] is not None]
             values = ", ".join(f"{item['metric']} {item['value']:.5g}" for item in known)
-        typer.echo(f"  {point['key']} {point['value']:g}: {values}")
+        whose, chosen = point["domain"] or "all", " (the policy's)" if point["chosen"] else ""
+        typer.echo(f"  {whose:<10} {point['key']} {point['value']:g}{chosen}: {values}")

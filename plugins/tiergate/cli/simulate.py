@@ -30,7 +30,7 @@ def simulate(
     """Run a scenario before and after tiergate. Exit 1 when a goal of the scenario is not met."""
     with bad_input():
         changes = {"tasks": tasks or None, "seed": seed}
-        report = _simulate(scenario, changes, degrade=degrade, speed=speed, concurrency=concurrency)
+        report = run_scenario(scenario, changes, degrade=degrade, speed=speed, concurrency=concurrency)
         if out is not None:
             out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if as_json:
@@ -39,9 +39,25 @@ def simulate(
         raise typer.Exit(Exit.CHECK_FAILED)
 
 
-def _simulate(
-    source: str, changes: Mapping[str, int | None], *, degrade: float, speed: float, concurrency: int
+def run_scenario(
+    source: str,
+    changes: Mapping[str, int | None],
+    *,
+    degrade: float = 0.0,
+    speed: float,
+    concurrency: int,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
+    """Run a scenario, show its figures, and return them.
+
+    Args:
+        source: Name of a scenario, or its file.
+        changes: Fields of the scenario that are to be other ones; None leaves one as it is.
+        degrade: As for `run_simulation`, like those that follow.
+        speed: See there.
+        concurrency: See there.
+        folder: See there.
+    """
     from dataclasses import asdict  # noqa: PLC0415
 
     from tiergate.demo.simulation import run_simulation  # noqa: PLC0415  httpx, SQLAlchemy and starlette
@@ -50,7 +66,7 @@ def _simulate(
 
     scenario = load_simulation(source)
     scenario = scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
-    pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency)
+    pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency, folder=folder)
     figures = measure(scenario, pairs)
     goals = check_goals(scenario.goals, figures)
     _show(figures)

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -79,7 +79,12 @@ class _Truth:
 
 
 def run_simulation(
-    scenario: SimulationScenario, *, degrade: float = 0.0, speed: float = 1.0, concurrency: int = 4
+    scenario: SimulationScenario,
+    *,
+    degrade: float = 0.0,
+    speed: float = 1.0,
+    concurrency: int = 4,
+    folder: Path | None = None,
 ) -> list[CallPair]:
     """Run a scenario and return every call with what it gave.
 
@@ -88,6 +93,7 @@ def run_simulation(
         degrade: Share of prompts whose scores the classifier gets flipped.
         speed: How many times faster than drawn the stand-ins answer; reported latencies are as drawn.
         concurrency: Tasks at the same time.
+        folder: Where the proxy runs and leaves its decision log, `data/decisions.db`; None leaves nothing.
 
     Raises:
         ProcessError: The proxy did not come up, or a call failed.
@@ -97,9 +103,9 @@ def run_simulation(
     truth = _find_truth(scenario, calls)
     tasks = [list(group) for _, group in groupby(calls, key=lambda call: call.task)]
     with (
-        tempfile.TemporaryDirectory(prefix="tiergate-simulate-") as folder,
+        nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="tiergate-simulate-") as place,
         run_in_background(app=build_drawn_app(scenario, by_prompt, speed=speed)) as provider,
-        _run_proxy(scenario, Path(folder), provider.url, degrade) as proxy,
+        _run_proxy(scenario, Path(place), provider.url, degrade) as proxy,
         ThreadPoolExecutor(concurrency) as pool,
     ):
         runner = _Runner(proxy=proxy, scenario=scenario, truth=truth, speed=speed)
