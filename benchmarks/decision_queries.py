@@ -25,11 +25,11 @@ from typing import Any
 
 import sqlalchemy as sa
 import yaml
-from decision_rows import DAYS, fill
-from decision_servers import KEY, run_chromium, run_dashboard, run_postgres
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from decision_rows import DAYS, fill
+from decision_servers import KEY, run_chromium, run_dashboard, run_postgres
 from tiergate.adapters.decision_database import DecisionDatabase, parse_url
 from tiergate.adapters.decision_rollups import hour_of
 from tiergate.adapters.decision_search import Cursor, find_decision, find_decisions

@@ -93,7 +93,7 @@ def replay(columns: DecisionColumns, policy: Policy, cuts: Classification = NO_C
     changed = ~replayed.matched & ~replayed.fixed
     exploratory = replayed.propensity < 1.0
     informative = int((replayed.matched & exploratory & (replayed.propensity <= _DRAWN_BELOW)).sum())
-    _refuse_blind(changed, exploratory, informative)
+    _refuse_blind(changed, exploratory, changed & (replayed.propensity > _DRAWN_BELOW), informative)
     exact = not changed.any()
     estimates, ips = [], []
     for metric in METRICS:
@@ -112,13 +112,20 @@ def replay(columns: DecisionColumns, policy: Policy, cuts: Classification = NO_C
     )
 
 
-def _refuse_blind(changed: NDArray[np.bool_], exploratory: NDArray[np.bool_], informative: int) -> None:
+def _refuse_blind(
+    changed: NDArray[np.bool_], exploratory: NDArray[np.bool_], moved: NDArray[np.bool_], informative: int
+) -> None:
+    """Refuse what the log cannot tell.
+
+    Rows that exploration drew away from the router's choice differ from any policy that chooses as the router did;
+    `moved` are those where the policy differs from the router itself.
+    """
     blind = int((changed & ~exploratory).sum())
     if blind:
         problem = f"{blind} of {len(changed)} decisions would change and no other tier was ever possible for them"
         fix = "set `exploration.share` (0.02 is enough for some thousand requests) and replay a later week"
         raise ReplayError("the log", "route.propensity", problem, fix)
-    if changed.any() and informative < MIN_MATCHED:
+    if moved.any() and informative < MIN_MATCHED:
         problem = f"only {informative} explored rows are on the tier that the policy wants, {MIN_MATCHED} are needed"
         raise ReplayError("the log", "route.propensity", problem, "let exploration run longer, or raise its share")
 

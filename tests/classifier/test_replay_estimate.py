@@ -61,6 +61,14 @@ def test_too_little_exploration_is_refused(benchmark: Any) -> None:
         replay(log, asked)
 
 
+def test_the_router_s_own_policy_is_replayed_over_a_log_with_exploration(benchmark: Any) -> None:
+    logging = benchmark.build_policy(0.8, 0.05)
+    log, truth = benchmark.draw_log(np.random.default_rng(3), 2000, logging, logging, 3)
+    found = replay(log, logging)
+    assert (found.matched_changed, found.changed > 0) == (0, True)
+    assert found.estimates[0].value == pytest.approx(truth["cost_usd"], rel=0.05)
+
+
 def test_an_empty_log_and_one_without_scores_are_refused() -> None:
     with pytest.raises(ReplayError, match="has no decisions"):
         replay(parsed([]), policy_of())

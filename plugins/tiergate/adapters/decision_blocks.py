@@ -107,10 +107,14 @@ def _read_span(connection: sa.Connection, span: Span) -> Iterator[Mapping[str, A
 def _with_feedback(connection: sa.Connection, columns: DecisionColumns) -> DecisionColumns:
     """Return the columns with what users said since the blocks were made."""
     query = sa.select(FEEDBACK.c.decision_id, FEEDBACK.c.score).where(FEEDBACK.c.source == "user")
-    said = {hash_id(decision_id): score for decision_id, score in connection.execute(query)}
-    if not said:
+    said = connection.execute(query).all()
+    if not said or not len(columns):
         return columns
-    keys = np.array(sorted(said), dtype=np.uint64)
-    scores = np.array([np.nan if said[int(key)] is None else said[int(key)] for key in keys], dtype=np.float64)
-    places = np.minimum(np.searchsorted(keys, columns.ids), len(keys) - 1)
-    return replace(columns, quality=np.where(keys[places] == columns.ids, scores[places], columns.quality))
+    keys = np.array([hash_id(decision_id) for decision_id, _ in said], dtype=np.uint64)
+    scores = np.array([np.nan if score is None else score for _, score in said], dtype=np.float64)
+    order = np.argsort(columns.ids)
+    places = order[np.minimum(np.searchsorted(columns.ids, keys, sorter=order), len(columns) - 1)]
+    known = columns.ids[places] == keys
+    quality = columns.quality.copy()
+    quality[places[known]] = scores[known]
+    return replace(columns, quality=quality)

@@ -16,7 +16,6 @@ from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyE
 from tiergate.adapters.decision_blocks import pack_hours, read_log_columns
 from tiergate.adapters.decision_columns import DecisionColumns
 from tiergate.adapters.decision_rollups import delete_old, find_retention_hour, hour_of, reopen_hours, roll_hours
-from tiergate.adapters.decision_schema import open_schema
 from tiergate.adapters.decision_search import Cursor, find_decision, find_decisions
 from tiergate.adapters.decision_tables import DECISIONS
 from tiergate.errors import DecisionLogError
@@ -97,6 +96,8 @@ class DecisionDatabase:
         Raises:
             DecisionLogError: The database cannot be reached or written, or a newer tiergate has changed its tables.
         """
+        from tiergate.adapters.decision_schema import open_schema  # noqa: PLC0415  Alembic: not for those who read
+
         try:
             with self._engine.begin() as connection:
                 open_schema(connection, sqlite_file=self._sqlite)

@@ -24,6 +24,7 @@ th:first-child, td:first-child { text-align: left }
 svg { width: 100%; height: auto; max-width: 640px }
 .next { border-left: 4px solid var(--bar); padding: .4rem 1rem }
 .scroll { overflow-x: auto }
+.figures td { white-space: nowrap } .figures :is(th, td):last-child { white-space: normal; text-align: left }
 """
 
 
@@ -65,7 +66,7 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
         for figure in figures
     )
     head = "<tr><th>figure</th><th>run</th><th>95 % interval</th><th>published</th><th>reproduced</th></tr>"
-    return f'<h2>The run beside the published case</h2><div class="scroll"><table>{head}{rows}</table></div>'
+    return f'<h2>The run beside the published case</h2><div class="scroll"><table class="figures">{head}{rows}</table></div>'
 
 
 def _published(figure: Mapping[str, Any]) -> str:
