@@ -66,7 +66,8 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
         for figure in figures
     )
     head = "<tr><th>figure</th><th>run</th><th>95 % interval</th><th>published</th><th>reproduced</th></tr>"
-    return f'<h2>The run beside the published case</h2><div class="scroll"><table class="figures">{head}{rows}</table></div>'
+    table = f'<div class="scroll"><table class="figures">{head}{rows}</table></div>'
+    return f"<h2>The run beside the published case</h2>{table}"
 
 
 def _published(figure: Mapping[str, Any]) -> str:
