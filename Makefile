@@ -110,6 +110,11 @@ classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- class
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
 	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent
 
+# Without RUN=1 the pictures are taken of the decisions that lie beside them.
+RUN ?=
+pictures: $(VENV)/.dev ## Take the documentation's pictures again in headless Chromium (RUN=1 runs the demo first)
+	$(BIN)/python benchmarks/demo_pictures.py $(if $(RUN),--run)
+
 release-check: $(VENV)/.dev ## Before a release: wheel and sdist, their contents, licences, SBOM, lock files
 	$(BIN)/python -m release.check
 

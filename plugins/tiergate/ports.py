@@ -56,6 +56,7 @@ class Classification:
         fallback: Class of the error for which a fallback scored; None when the classifier itself did.
         tier_cuts: Least lower bound from which risk control on held-out rows lets a tier answer, by tier name; None
             when no cut was found. Tiers that were not tested are absent.
+        cut_qualities: Share of good answers that the cut was chosen for, by tier name.
     """
 
     scores: Mapping[str, float]
@@ -65,6 +66,7 @@ class Classification:
     kind: str = ""
     fallback: str | None = None
     tier_cuts: Mapping[str, float | None] = field(default_factory=dict)
+    cut_qualities: Mapping[str, float] = field(default_factory=dict)
 
 
 class IntentClassifier(Protocol):

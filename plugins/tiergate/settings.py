@@ -69,6 +69,7 @@ class IntentRouter(Section):
     )
     shadow: ShadowSettings | None = None
     min_quality: Share = 0.95
+    min_quality_of: Literal["request", "traffic"] = "request"
     min_domain_score: Share | None = None
     budget_ms: Milliseconds = 50
 
