@@ -46,12 +46,14 @@ class Calibrated:
         static: The cut on cosine alone, by bound.
         refitted: Whether the rows refitted the model, or only set the cut of the one given.
         labelled: Labelled pairs behind the cuts.
+        scores: Score of each labelled pair by a model that did not see it, shape (labelled,); None without any.
     """
 
     model: PairModel
     static: dict[float, ErrorCut]
     refitted: bool
     labelled: int
+    scores: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,7 +105,8 @@ def calibrate(
         )
         for error in max_errors
     }
-    return Calibrated(model=replace(model, cuts=cuts), static=static, refitted=refitted, labelled=len(inputs))
+    served = replace(model, cuts=cuts)
+    return Calibrated(model=served, static=static, refitted=refitted, labelled=len(inputs), scores=scores)
 
 
 def _fit(inputs: PairInputs, base: PairModel, seed: int) -> tuple[NDArray[np.float64], PairModel]:
