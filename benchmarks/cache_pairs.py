@@ -1,6 +1,8 @@
 """The cache's error bound on pair tables it has not seen: 200 resampled splits, hit ratios, hard negatives by kind.
 
-Usage: python benchmarks/cache_pairs.py --shared ../shared/data [--splits 200] [--out FILE]
+Usage: python benchmarks/cache_pairs.py --shared ../shared/data [--splits 200] [--only TEXT] [--out FILE]
+
+With --only, sets whose name holds the text are measured and take their place among those of the result file.
 
 Each stand-in set is left out of the fit of the model that is refitted on its calibration half. Label of the intent
 sets: two requests of one intent share the desk's canned answer. That rule is coarse, and on purpose no function of the
@@ -9,9 +11,7 @@ features. The generated sets hold the label of the rule that made them.
 
 import argparse
 import json
-import os
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -86,7 +86,7 @@ def stand_ins(shared: Path, memory: Memory, sources: Sequence[Source]) -> list[S
     made.append(StandIn("written by hand", by_name["written"].pairs, frozenset({"written"})))
     more = [text for text, _ in rng.sample(intent_rows(shared, "clinc150"), 4 * len(requests))]
     wide = generate("requests", more, rng, licence="CC-BY-3.0", per_base=3)
-    large.append(StandIn(f"generated on requests, {len(wide.pairs)}", wide.pairs, frozenset({"clinc150"})))
+    large.append(StandIn(f"generated on requests, {MANY}", wide.pairs, frozenset({"clinc150"})))
     return [*made, *large]
 
 
@@ -190,10 +190,19 @@ def table_rows(result: dict[str, Any]) -> list[str]:
     for name, row in result["bounds"].items():
         ratio = "-" if row["hits_over_static"] is None else f"{row['hits_over_static']:.2f}"
         lines.append(
-            f"{result['set']:26} {name:>5} {row['bound_kept']:6.3f} {row['hit_ratio']['mean']:7.4f} "
+            f"{result['set']:32} {name:>5} {row['bound_kept']:6.3f} {row['hit_ratio']['mean']:7.4f} "
             f"{row['hit_ratio_static']['mean']:7.4f} {ratio:>6} {row['no_cut']:6.2f}"
         )
     return lines
+
+
+def write_report(out: Path, changes: dict[str, Any], measured: Sequence[dict[str, Any]]) -> None:
+    """Put what was measured into the result file, beside the sets that are there."""
+    report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"sets": []}
+    fresh = {row["set"]: row for row in measured}
+    sets = [fresh.pop(row["set"], row) for row in report["sets"]] + list(fresh.values())
+    report |= {**changes, "summary": [summary(sets, bound) for bound in BOUNDS], "sets": sets}
+    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -201,34 +210,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--splits", type=int, default=200)
+    parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/cache_pairs.json"))
     options = parser.parse_args()
-    started = time.monotonic()
     encoder = OnnxEmbedder(pool=InferencePool())
     memory = Memory(encoder)
     sources = build_sources(options.shared, memory)
     inputs = [read_inputs(source.pairs, memory) for source in sources]
-    kinds = by_kind(sources, inputs)
-    print(f"{'set':26} {'bound':>5} {'kept':>6} {'model':>7} {'static':>7} {'ratio':>6} {'no cut':>6}", flush=True)
+    changes: dict[str, Any] = {
+        "seed": SEED,
+        "calibration_share": CALIBRATION,
+        "confidence": 0.95,
+        "encoder_digest": encoder.digest,
+        "versions": {name: version(name) for name in ("numpy", "scikit-learn", "onnxruntime", "polars")},
+    }
+    if not options.only:
+        changes["hard_negatives_by_kind"] = by_kind(sources, inputs)
+    print(f"{'set':32} {'bound':>5} {'kept':>6} {'model':>7} {'static':>7} {'ratio':>6} {'no cut':>6}", flush=True)
     results: list[dict[str, Any]] = []
     for entry in stand_ins(options.shared, memory, sources):
+        if options.only not in entry.name:
+            continue
         results.append(measure(entry, memory, sources, inputs, options.splits))
         print("\n".join(table_rows(results[-1])), flush=True)
-        report = {
-            "seed": SEED,
-            "calibration_share": CALIBRATION,
-            "confidence": 0.95,
-            "encoder_digest": encoder.digest,
-            "versions": {name: version(name) for name in ("numpy", "scikit-learn", "onnxruntime", "polars")},
-            "load_average": os.getloadavg(),
-            "seconds": round(time.monotonic() - started),
-            "summary": [summary(results, bound) for bound in BOUNDS],
-            "sets": results,
-            "hard_negatives_by_kind": kinds,
-        }
-        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    for bound in BOUNDS:
-        print(summary(results, bound))
+        write_report(options.out, changes, results)
+    report = json.loads(options.out.read_text(encoding="utf-8"))
+    print("\n".join(str(row) for row in report["summary"]))
 
 
 if __name__ == "__main__":
