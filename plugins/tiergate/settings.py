@@ -49,6 +49,8 @@ class SemanticCache(Section):
     confirmations: int = Field(default=2, ge=1)
     pair_model: str = "builtin"
     re_ask_share: Share = 0.0
+    labels: Path = Path("./data/cache_labels.jsonl")
+    refit_every_s: Seconds = 3600
     single_flight: SingleFlight = SingleFlight()
     store_limit: StoreLimit = StoreLimit()
     encryption_keys: str | None = None
