@@ -134,7 +134,8 @@ def _judge(pipeline: Pipeline, entry: InFlight, held: _Held) -> GateDecision:
     """Judge what is held; JSON is checked only when it is all there."""
     request = entry.request if held.ended else replace(entry.request, json_asked=False)
     answer = held.answer(entry.body.get("messages"))
-    return pipeline.confidence_gate.judge(request, answer, entry.route, tier=entry.tier or "", escalations=0)
+    gate = pipeline.confidence_gate
+    return gate.judge(request, answer, entry.route, tier=entry.tier or "", escalations=0, whole=held.ended)
 
 
 async def _swap(
