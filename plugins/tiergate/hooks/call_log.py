@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tiergate.exchange import Call
+from tiergate.hooks.attempts import settle_logprobs
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.policy.money import Usage
 
@@ -40,6 +41,7 @@ def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
             prompt_tokens=int(payload.get("prompt_tokens") or 0),
             completion_tokens=int(payload.get("completion_tokens") or 0),
         )
+    settle_logprobs(pipeline.of(entry), entry, call_id)
     entry.note_logged(call_id)
 
 

@@ -60,6 +60,8 @@ class InFlight:
         logged: Call ids whose cost LiteLLM has told.
         session: Hashed name of its session; None when it belongs to none.
         side_calls: Call ids of verifiers: calls whose answer no client gets.
+        asked_logprobs: Model that was asked for log-probabilities, by call id.
+        plain_calls: Call ids that go on without asking: the provider refused them with it.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -93,6 +95,8 @@ class InFlight:
     logged: set[str] = field(default_factory=set)
     session: str | None = None
     side_calls: set[str] = field(default_factory=set)
+    asked_logprobs: dict[str, str] = field(default_factory=dict)
+    plain_calls: set[str] = field(default_factory=set)
     parent: Any = None
     pipeline: Any = None
     answer_text: str | None = None

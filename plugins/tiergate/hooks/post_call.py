@@ -8,6 +8,7 @@ from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer
 from tiergate.hooks.answer_format import FORMATS
 from tiergate.hooks.answer_parser import parse_call, parse_usage
+from tiergate.hooks.attempts import settle_logprobs
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan import may_escalate
@@ -112,6 +113,7 @@ def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) 
             host=entry.hosts.get(call_id),
         )
     )
+    settle_logprobs(pipeline, entry, call_id)
 
 
 async def keep_answer(pipeline: Pipeline, entry: InFlight, response: Any, answer: Answer) -> None:
