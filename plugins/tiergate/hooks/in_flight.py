@@ -19,6 +19,8 @@ from tiergate.telemetry.names import Stage
 from tiergate.telemetry.record import DecisionStatus
 
 NOT_LOOKED_UP = CacheDecision(outcome=CacheOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
+CANCELLED = "cancelled"
+"""Status of a call whose stream was given up for a stronger tier's."""
 NOT_ROUTED = RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
 """What stands in the record of a request that no stage got to."""
 
