@@ -181,14 +181,21 @@ def _commands(prefix: str, group: Any) -> Iterator[str]:
     """Yield a section for each command, those of a group under it behind the group's name."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:  # a command that has others under it
+                yield _command(f"{prefix} {name}", command)
             yield from _commands(f"{prefix} {name}", command)
             continue
-        text = f"\n## {prefix} {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
-        for item in command.params:
-            is_option = item.param_type_name == "option"
-            shown = " ".join(item.opts) if is_option else str(item.metavar or item.name).upper()
-            text += f"| `{shown}` | {getattr(item, 'help', None) or ''} |\n"
-        yield text
+        yield _command(f"{prefix} {name}", command)
+
+
+def _command(name: str, command: Any) -> str:
+    """Return the section of one command."""
+    text = f"\n## {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
+    for item in command.params:
+        is_option = item.param_type_name == "option"
+        shown = " ".join(item.opts) if is_option else str(item.metavar or item.name).upper()
+        text += f"| `{shown}` | {getattr(item, 'help', None) or ''} |\n"
+    return text
 
 
 def probes_page() -> str:

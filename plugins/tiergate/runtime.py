@@ -21,6 +21,7 @@ from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.adapters.vllm_classifier import VllmClassifier
 from tiergate.artifact import Artifact, load_artifact
+from tiergate.artifact_format import MANIFEST
 from tiergate.cache_parts import (
     build_board,
     build_cipher,
@@ -123,7 +124,7 @@ class Runtime:
         trace = build_trace(self._providers)
         self._recorder = DecisionRecorder(log=self._log, trace=trace, listeners=listeners)
         self.pipeline = self._build_pipeline(pack, self._guard, None)
-        self._watch = ReloadWatch(self._artifact_folders, self.reload)
+        self._watch = ReloadWatch(self._watched_files, self.reload)
         self._drift = build_drift_watch(lambda: self.pipeline.policy, pack.artifact, providers)
         self._refit = None
         if self._labels is not None:
@@ -163,7 +164,7 @@ class Runtime:
                 labels=self._labels,
             ),
             intent_router=IntentRouter(classifier=classifier, policy=policy, shadow=shadow, facts=self._models.facts),
-            confidence_gate=ConfidenceGate(policy=policy),
+            confidence_gate=ConfidenceGate(policy=policy, calibration=pack.gate_calibration),
             decision_record=self._recorder,
             registry=self._registry,
             embedder=self._embedder,
@@ -217,10 +218,11 @@ class Runtime:
         _logger.warning("policy reloaded, in force: artifact %s", pipeline.intent_router.classifier.digest)
         return True
 
-    def _artifact_folders(self) -> list[Path]:
+    def _watched_files(self) -> list[Path]:
         policy = self.pipeline.policy
-        shadow = policy.intent_router.shadow
-        return [artifact_path(policy), *([shadow.artifact] if shadow is not None else [])]
+        shadow, calibration = policy.intent_router.shadow, policy.confidence_gate.calibration
+        folders = [artifact_path(policy), *([shadow.artifact] if shadow is not None else [])]
+        return [*(folder / MANIFEST for folder in folders), *([calibration] if calibration is not None else [])]
 
     async def aclose(self) -> None:
         """Finish what runs in the background, then flush and close every adapter."""

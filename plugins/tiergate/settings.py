@@ -127,6 +127,7 @@ class ConfidenceGate(Section):
     enabled: bool = True
     escalate_below: Share = 0.70
     trust_from: Share = 0.85
+    calibration: Path | None = None
     verifier: Verifier | None = None
     max_escalations: int = Field(default=1, ge=0, le=5)
     top_logprobs: int = Field(default=0, ge=0, le=20)

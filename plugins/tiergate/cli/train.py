@@ -45,12 +45,12 @@ def calibrate(
 ) -> None:
     """Keep the heads and refit their calibration on labels: enough for a few dozen to a few hundred rows.
 
-    `tiergate calibrate cache` does it for the semantic cache.
+    `tiergate calibrate cache` does it for the semantic cache, `tiergate calibrate gate` for the confidence gate.
     """
     if context.invoked_subcommand is not None:
         return
     if labels is None or policy_file is None or out is None:
-        stop("needs --labels, --policy and --out. Fix: give all three, or name what to calibrate: `calibrate cache`.")
+        stop("needs --labels, --policy and --out. Fix: give all three, or name what to calibrate: `cache` or `gate`.")
     _build(labels, policy_file, out, artifact, min_slice_rows, as_json=as_json, heads=False)
 
 
