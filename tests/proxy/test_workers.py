@@ -23,7 +23,7 @@ from tests.proxy.test_single_flight import ask_all, calls, redis_server
 
 from tiergate.pack import locate_pack
 
-pytestmark = [pytest.mark.proxy, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.proxy, pytest.mark.slow, pytest.mark.timeout(600)]
 
 WORKERS = 4
 CHEAP = "What is the capital of {}?"

@@ -17,7 +17,7 @@ import httpx
 from tiergate.demo.background import BackgroundProvider
 from tiergate.errors import TiergateError
 
-START_S = 90.0
+START_S = 180.0
 STOP_S = 15.0
 GROUP_STOP_S = 5.0
 
