@@ -315,7 +315,8 @@ class Invalidation:
     Attributes:
         tenant: Only of this tenant, as it stands in the decision record; None for every tenant.
         prompt: Those stored for exactly this prompt.
-        entry_id: The one with this identifier.
+        entry_id: The one with this identifier; it is never served again.
+        asked: With `entry_id`, the unit vector of the prompt that was answered wrongly; None when not known.
         older_than_s: Those stored longer ago than this, in seconds.
         everything: All of them.
     """
@@ -323,6 +324,7 @@ class Invalidation:
     tenant: str | None = None
     prompt: str | None = None
     entry_id: str | None = None
+    asked: Vector | None = None
     older_than_s: float | None = None
     everything: bool = False
 

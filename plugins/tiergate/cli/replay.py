@@ -126,7 +126,8 @@ def read_log(url: str, policy: "Policy") -> "tuple[DecisionColumns, Classificati
     return columns, EmbeddedClassifier(artifact).cuts
 
 
-def _classify_all(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classification]":
+def classify_prompts(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classification]":
+    """Return the classification of each different prompt by the policy's own artifact and encoder."""
     import asyncio  # noqa: PLC0415
 
     from tiergate.adapters.embedded_classifier import EmbeddedClassifier  # noqa: PLC0415
@@ -151,7 +152,7 @@ def _classify_all(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classi
 
 def _replay_outcomes(file: Path, policy: "Policy") -> dict[str, Any]:
     table = import_toolkit("outcomes").load_outcomes(file)
-    found = _classify_all(table.prompts, policy)
+    found = classify_prompts(table.prompts, policy)
     result: dict[str, Any] = asdict(
         import_toolkit("replay_outcomes").replay_outcomes(table, policy, [found[prompt] for prompt in table.prompts])
     )
@@ -171,7 +172,7 @@ def _replay_traffic(file: Path, policy: "Policy", config: Path, answer_tokens: i
         if not known or known[0] is None:
             stop(f"{config}: no price for {tier.model_group}. Fix: write its input_ and output_cost_per_token.")
         prices[tier.name] = Price(input_usd=known[0][0], output_usd=known[0][1])
-    found = _classify_all([item.prompt for item in requests], policy)
+    found = classify_prompts([item.prompt for item in requests], policy)
     result: dict[str, Any] = asdict(
         traffic.cost_traffic(
             requests,
