@@ -74,13 +74,26 @@ def read_log_columns(connection: sa.Connection) -> DecisionColumns:
     if oldest is None:
         return read_columns(())
     window = (hour_of(oldest), hour_of(newest) + 1)
-    query = sa.select(BLOCKS.c.columns).where(
-        BLOCKS.c.hour >= window[0], BLOCKS.c.hour < window[1], BLOCKS.c.decisions > 0
-    )
-    parts = [unpack_columns(data) for data in connection.scalars(query)]
+    parts = [unpack_columns(data) for data in _read_blocks(connection, window)]
     for span in find_open_spans(connection, window, of=BLOCKS):
         parts.extend(_read_parts(connection, span, breathe=False))
     return _with_feedback(connection, concatenate(parts))
+
+
+def _read_blocks(connection: sa.Connection, window: Span) -> Iterator[bytes]:
+    query = sa.select(BLOCKS.c.columns).where(
+        BLOCKS.c.hour >= window[0], BLOCKS.c.hour < window[1], BLOCKS.c.decisions > 0
+    )
+    if connection.dialect.name != "postgresql":
+        yield from connection.scalars(query)
+        return
+    # Through SQLAlchemy the driver asks for text, twice as long as the bytes, and takes it apart again.
+    compiled = query.compile(dialect=connection.dialect)
+    driver: Any = connection.connection
+    with driver.cursor(binary=True) as cursor:
+        cursor.execute(str(compiled), compiled.params)
+        for (data,) in cursor:
+            yield bytes(data)
 
 
 def _read_parts(connection: sa.Connection, span: Span, *, breathe: bool) -> Iterator[DecisionColumns]:

@@ -10,7 +10,8 @@ import typer
 from tiergate.cli.exits import Exit, bad_input, print_json
 
 if TYPE_CHECKING:
-    from tiergate.demo.simulation_figures import Figure
+    from tiergate.demo.simulation_figures import Figure, Goal
+    from tiergate.demo.simulation_scenario import SimulationScenario
 
 
 def simulate(
@@ -71,12 +72,7 @@ def run_scenario(
         keep_grades(pairs, folder)
     figures = measure(scenario, pairs)
     goals = check_goals(scenario.goals, figures)
-    _show(figures)
-    for goal in goals:
-        typer.echo(
-            f"{'met    ' if goal.met else 'NOT MET'} {goal.name} {goal.bound:.4g} (is {goal.value:.4g})", err=True
-        )
-    value = {figure.name: figure.value for figure in figures}
+    _show(figures, goals)
     return {
         "scenario": scenario.name,
         "tasks": scenario.tasks,
@@ -88,16 +84,22 @@ def run_scenario(
         "concurrency": concurrency,
         "figures": [asdict(figure) for figure in figures],
         "goals": [asdict(goal) for goal in goals],
-        "per_month": {
-            "tasks": scenario.tasks_per_month,
-            "before_usd": scenario.tasks_per_month * value["cost_before_usd"],
-            "after_usd": scenario.tasks_per_month * value["cost_after_usd"],
-        },
+        "per_month": _per_month(scenario, figures),
         "assumed": scenario.model_dump(mode="json", exclude={"forms", "questions", "slots", "published", "goals"}),
     }
 
 
-def _show(figures: "list[Figure]") -> None:
+def _per_month(scenario: "SimulationScenario", figures: "list[Figure]") -> dict[str, float]:
+    """Return what a month costs before and after: arithmetic on the cost of a task."""
+    value = {figure.name: figure.value for figure in figures}
+    return {
+        "tasks": scenario.tasks_per_month,
+        "before_usd": scenario.tasks_per_month * value["cost_before_usd"],
+        "after_usd": scenario.tasks_per_month * value["cost_after_usd"],
+    }
+
+
+def _show(figures: "list[Figure]", goals: "list[Goal]") -> None:
     typer.echo(f"{'figure':<34} {'run':>9} {'95 % interval':>21} {'published':>10}", err=True)
     for figure in figures:
         published = "" if figure.published is None else f"{figure.published:.4g}"
@@ -105,3 +107,6 @@ def _show(figures: "list[Figure]") -> None:
         interval = f"{figure.low:.4g} to {figure.high:.4g}"
         why = f": {figure.why}" if figure.why else ""
         typer.echo(f"{figure.name:<34} {figure.value:>9.4g} {interval:>21} {published:>10} {verdict}{why}", err=True)
+    for goal in goals:
+        met = "met    " if goal.met else "NOT MET"
+        typer.echo(f"{met} {goal.name} {goal.bound:.4g} (is {goal.value:.4g})", err=True)
