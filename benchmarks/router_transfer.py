@@ -91,7 +91,7 @@ def adaptation(inputs: Inputs, weak: Floats, strong: Floats) -> dict[str, dict[s
         for draw in range(3 if size < 5000 else 1):
             order = np.random.default_rng(draw).permutation(len(weak))
             train, test = order[:size], order[size:]
-            adapted = AdaptedOrder(inputs.take(train), (strong - weak)[train]).need(inputs.take(test))
+            adapted = AdaptedOrder(inputs.take(train), weak[train], strong[train]).need(inputs.take(test))
             pair = [gap_recovery(one, weak[test], strong[test]) for one in (adapted, inputs.need[test])]
             figures.append([one.apgr for one in pair if one is not None])
         mean = np.mean(figures, axis=0)
@@ -184,7 +184,8 @@ def main() -> None:
         if one.held_out:
             vectors, features = encode(one.prompts, embedder)
             need = -np.asarray(artifact.head.log_odds(vectors, features)[0][:, 0], dtype=np.float64)
-            inputs = Inputs(vectors=vectors, features=features, need=need)
+            length = np.log1p([float(len(prompt)) for prompt in one.prompts])
+            inputs = Inputs(vectors=vectors, features=features, need=need, length=length)
             rows += measure_set(one, inputs, baseline, artifact)
     result = {
         "artifact": artifact.digest,

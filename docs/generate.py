@@ -4,6 +4,7 @@ python docs/generate.py [--check]: --check writes nothing and exits 1 when a fil
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import typer.main
 import yaml
+from sizing_page import sizing_page
 
 from tiergate.cli.main import app
 from tiergate.cli.probe_file import ProbeFile, write_probe_schema
@@ -51,6 +53,8 @@ def pages() -> Mapping[Path, str]:
     return {
         reference / "policy.md": policy_page(),
         reference / "headers.md": headers_page(),
+        reference / "http.md": http_page(),
+        ROOT / "docs" / "how-to" / "size.md": sizing_page(NOTE),
         reference / "record.md": record_page(),
         reference / "cli.md": cli_page(),
         reference / "probes.md": probes_page(),
@@ -142,6 +146,14 @@ def headers_page() -> str:
     )
     text += "| Header | Values | Meaning |\n|---|---|---|\n"
     return text + "".join(f"| `{name}` | {HEADER_TEXT[name][0]} | {HEADER_TEXT[name][1]} |\n" for name in Header)
+
+
+def http_page() -> str:
+    """Return the page of the HTTP endpoints."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # LiteLLM asks the network for prices otherwise
+    from http_reference import build_http_page  # noqa: PLC0415  imports LiteLLM
+
+    return build_http_page(NOTE)
 
 
 def record_page() -> str:

@@ -13,6 +13,7 @@ from tiergate.settings import Policy
 from tiergate_classifier.label_metrics import find_metric, measure_labels
 from tiergate_classifier.label_rows import HELD_OUT, TRAIN, LabelArrays, LabelRow, stack_labels
 from tiergate_classifier.retrain import recalibrate, retrain
+from tiergate_classifier.risk_control import describe_cut
 
 MIN_SLICE_ROWS: Final = 100
 MAX_SLICE_ERROR: Final = 0.06
@@ -39,7 +40,7 @@ def train_challenger(
         ArtifactError: The folder cannot be written.
     """
     labels, held_out = _sides(base, rows)
-    found = retrain(base, labels)
+    found = retrain(base, labels, min_quality=policy.intent_router.min_quality)
     return _write(base, found.head, found.calibration, (labels, held_out), policy, out, METHOD_TRAINED, min_slice_rows)
 
 
@@ -53,7 +54,7 @@ def calibrate_challenger(
         ArtifactError: The folder cannot be written.
     """
     labels, held_out = _sides(base, rows)
-    calibration = recalibrate(base, labels)
+    calibration = recalibrate(base, labels, min_quality=policy.intent_router.min_quality)
     return _write(base, base.head, calibration, (labels, held_out), policy, out, METHOD_CALIBRATED, min_slice_rows)
 
 
@@ -134,11 +135,14 @@ def _write(
     draft = write_artifact(out, manifest=manifest, card="", **parts)
     metrics = () if held_out is None else measure_labels(draft, held_out, policy, min_slice_rows=min_slice_rows)
     manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
-    card = _card(base, manifest, metrics, len(labels.rows))
+    card = _card(base, manifest, metrics, calibration, len(labels.rows))
     return write_artifact(out, manifest=manifest, card=card, **parts)
 
 
-def _card(base: Artifact, manifest: dict[str, Any], metrics: Sequence[Metric], rows: int) -> str:
+def _card(
+    base: Artifact, manifest: dict[str, Any], metrics: Sequence[Metric], calibration: Calibration, rows: int
+) -> str:
+    controlled = "\n".join(describe_cut(tier, cut) for tier, cut in calibration.cuts.items())
     figures = "\n".join(f"| {m.name} | {m.value:.4f} | {m.n} | {m.low:.4f} to {m.high:.4f} |" for m in metrics)
     return f"""# Intent classifier of your own traffic
 
@@ -152,4 +156,11 @@ def _card(base: Artifact, manifest: dict[str, Any], metrics: Sequence[Metric], r
 {figures or "| not measured: no held-out rows | | | |"}
 
 Quality, routed shares and cost are weighted by 1 / probability of selection, so they speak of all traffic.
+
+## What risk control found
+
+{controlled}
+
+Learn-then-test with exact binomial tests on the rows to fit on, scored by heads of other folds. A tier for which no cut
+was found is not used: the request goes to a stronger one.
 """

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.artifact import Artifact, write_artifact
-from tiergate.artifact_format import Calibration, Metric, Reference, ReferenceLabels, RouteCut
+from tiergate.artifact_format import Calibration, Metric, Reference, ReferenceLabels
 from tiergate.policy.features import FEATURES
 from tiergate_classifier.calibrate import CONFIDENCE, RESAMPLES, Outputs, calibrate, cross_fit
 from tiergate_classifier.data import (
@@ -41,7 +41,7 @@ from tiergate_classifier.domain_flags import (
     load_domain_prompts,
 )
 from tiergate_classifier.evaluate import MIN_QUALITY, measure, score_table
-from tiergate_classifier.risk_control import control_risk
+from tiergate_classifier.risk_control import control_risk, describe_cut
 from tiergate_classifier.splits import group_rows, split_rows
 from tiergate_classifier.train import fit_heads
 
@@ -165,7 +165,7 @@ def render_card(
         f"{name} {cut:.4f} (false alarms {false_alarms[name]:.0%})"
         for name, cut in calibration.domains.min_scores.items()
     )
-    controlled = "\n".join(_controlled(tier, cut) for tier, cut in calibration.cuts.items())
+    controlled = "\n".join(describe_cut(tier, cut) for tier, cut in calibration.cuts.items())
     development, test = sizes
     return f"""# Intent classifier that ships
 
@@ -225,16 +225,6 @@ are the share of the other rows, near misses and other safety domains among them
 
     make classifier
 """
-
-
-def _controlled(tier: str, cut: RouteCut) -> str:
-    if cut.cut is None:
-        share, level = f"{cut.min_quality:.0%}", f"{cut.confidence:.0%}"
-        return f"- **{tier}**: no cut keeps {share} of the answers good at {level} confidence."
-    return (
-        f"- **{tier}**: from a lower bound of {cut.cut:.2f} on at least {cut.min_quality:.0%} of the answers are good, "
-        f"at {cut.confidence:.0%} confidence ({cut.failures} of {cut.n} rows were not)."
-    )
 
 
 def _created_at() -> datetime:

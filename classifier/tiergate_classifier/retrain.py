@@ -6,7 +6,7 @@ head is the base head with its calibration moved; with many rows `w` takes over.
 of the features are the base's, unchanged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from tiergate.artifact import Artifact
 from tiergate.artifact_format import Calibration, Head, TierCalibration
 from tiergate_classifier.label_rows import LabelArrays
+from tiergate_classifier.risk_control import control_risk
 from tiergate_classifier.selection import group_vectors
 
 PENALTIES: Final = (1000.0, 100.0, 30.0, 10.0, 3.0, 1.0)
 """Candidates for the strength that holds `w` back, strongest first."""
 
 FOLDS: Final = 5
+MIN_QUALITY: Final = 0.95
 MIN_ROWS: Final = 20
 VECTOR_GAIN: Final = 4.0
 FEATURE_GAIN: Final = 0.5
@@ -54,12 +56,13 @@ class Retrained:
     penalties: tuple[float, ...]
 
 
-def retrain(base: Artifact, labels: LabelArrays) -> Retrained:
+def retrain(base: Artifact, labels: LabelArrays, *, min_quality: float = MIN_QUALITY) -> Retrained:
     """Fit the tier heads and their calibration.
 
     Args:
         base: The artifact to start from; its tiers are those of the labels, cheapest first.
         labels: Rows to fit on.
+        min_quality: Share of good answers that risk control is to meet.
 
     Raises:
         ValueError: There are fewer than `MIN_ROWS` rows.
@@ -86,11 +89,11 @@ def retrain(base: Artifact, labels: LabelArrays) -> Retrained:
         bias[tier] = found[1] * bias[tier] + found[0]
         curves[base.tiers[tier]] = calibrate_scores(log_odds[:, tier], good, labels.weight, groups)
     head = replace(base.head, tier_weight=weight.astype(np.float32), tier_bias=bias.astype(np.float32))
-    calibration = Calibration(confidence=CONFIDENCE, tiers=curves, domains=base.calibration.domains)
+    calibration = _calibration(base, curves, log_odds, labels, min_quality)
     return Retrained(head=head, calibration=calibration, log_odds=log_odds, penalties=tuple(penalties))
 
 
-def recalibrate(base: Artifact, labels: LabelArrays) -> Calibration:
+def recalibrate(base: Artifact, labels: LabelArrays, *, min_quality: float = MIN_QUALITY) -> Calibration:
     """Return the base's calibration with the tiers' curves refitted on the labels; the heads stay as they are.
 
     Raises:
@@ -104,7 +107,22 @@ def recalibrate(base: Artifact, labels: LabelArrays) -> Calibration:
     for place, tier in enumerate(base.tiers[:-1]):
         good = labels.good[:, place].astype(np.float64)
         curves[tier] = calibrate_scores(log_odds[:, place], good, labels.weight, groups)
-    return Calibration(confidence=CONFIDENCE, tiers=curves, domains=base.calibration.domains)
+    return _calibration(base, curves, log_odds, labels, min_quality)
+
+
+def _calibration(
+    base: Artifact, curves: Mapping[str, TierCalibration], log_odds: Floats, labels: LabelArrays, min_quality: float
+) -> Calibration:
+    """Return the calibration, with the cut of each tier but the strongest chosen anew by risk control on the labels.
+
+    Rows were scored by heads of other folds. Few labels may control no cut of a tier; then the tier is not used.
+    """
+    cuts = {}
+    for place, tier in enumerate(base.tiers[:-1]):
+        bounds = np.interp(log_odds[:, place], curves[tier].knots, curves[tier].lower_bound)
+        good = labels.good[:, place].astype(np.bool_)
+        cuts[tier] = control_risk(bounds, good, min_quality=min_quality, confidence=CONFIDENCE)
+    return Calibration(confidence=CONFIDENCE, tiers=curves, domains=base.calibration.domains, cuts=cuts)
 
 
 def fit_logistic(design: Floats, target: Floats, weight: Floats, strength: Floats) -> Floats:

@@ -2,16 +2,18 @@
 
 Learn then test (Angelopoulos et al. 2021, "Learn then Test", section 3, fixed-sequence testing): cuts are tested from
 the strictest on, each by an exact binomial test of the failures above it (Clopper and Pearson 1934); the last cut
-before the first that fails is taken, so the sequence as a whole errs with at most `1 - confidence`.
+before the first that fails is taken, so the sequence as a whole errs with at most `1 - confidence`. Needs numpy only.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from tiergate.artifact_format import RouteCut
 
 CUTS = tuple(round(float(cut), 2) for cut in np.arange(0.99, 0.49, -0.01))
+_BISECTIONS = 50
 
 
 def control_risk(
@@ -38,5 +40,28 @@ def control_risk(
 
 
 def upper_bound(failures: int, n: int, confidence: float) -> float:
-    """Return the one-sided Clopper-Pearson upper bound of a failure rate; 1 without rows."""
-    return 1.0 if failures >= n else float(beta.ppf(confidence, failures + 1, n - failures))
+    """Return the one-sided Clopper-Pearson upper bound of a failure rate; 1 without rows.
+
+    The rate under which so few failures have the probability `1 - confidence`, found by bisection.
+    """
+    if failures >= n:
+        return 1.0
+    counts = np.arange(failures + 1)
+    ways = np.array([math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in counts.tolist()])
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        logs = ways + counts * math.log(middle) + (n - counts) * math.log1p(-middle)
+        low, high = (middle, high) if float(np.exp(logs).sum()) > 1 - confidence else (low, middle)
+    return high
+
+
+def describe_cut(tier: str, cut: RouteCut) -> str:
+    """Return the line of a card about a tier's cut."""
+    if cut.cut is None:
+        share, level = f"{cut.min_quality:.0%}", f"{cut.confidence:.0%}"
+        return f"- **{tier}**: no cut keeps {share} of the answers good at {level} confidence."
+    return (
+        f"- **{tier}**: from a lower bound of {cut.cut:.2f} on at least {cut.min_quality:.0%} of the answers are good, "
+        f"at {cut.confidence:.0%} confidence ({cut.failures} of {cut.n} rows were not)."
+    )

@@ -99,7 +99,12 @@ class PromptEncoder:
                 self._milliseconds.append((time.perf_counter() - started) * 1e3)
             features[row] = [values[name] for name in self._artifact.manifest.features]
         log_odds, _ = self._artifact.head.log_odds(vectors, features)
-        return Inputs(vectors=vectors, features=features, need=-np.asarray(log_odds[:, place], dtype=np.float64))
+        return Inputs(
+            vectors=vectors,
+            features=features,
+            need=-np.asarray(log_odds[:, place], dtype=np.float64),
+            length=np.log1p([float(len(prompt)) for prompt in prompts]),
+        )
 
 
 def evaluate_router(
@@ -127,8 +132,8 @@ def evaluate_router(
     need = inputs.need
     if train is not None:
         own = _without(_run_on_both(load_outcomes(train), weak, strong), table.prompts)
-        gain = own.measure("correct", strong) - own.measure("correct", weak)
-        need = AdaptedOrder(encoder.inputs(own.prompts, weak), gain).need(inputs)
+        poor, good = own.measure("correct", weak), own.measure("correct", strong)
+        need = AdaptedOrder(encoder.inputs(own.prompts, weak), poor, good).need(inputs)
     return _figures(table, need, weak=weak, strong=strong, milliseconds=encoder.ms_p50)
 
 

@@ -26,10 +26,12 @@ from tiergate.cache_parts import (
     build_board,
     build_cipher,
     build_invalidator,
+    build_labels,
     build_semantic_cache,
     build_store,
     find_pair_model,
 )
+from tiergate.cache_refit import CacheRefit
 from tiergate.drift_watch import DriftWatch
 from tiergate.errors import ArtifactError, ConfigurationError, PolicyError
 from tiergate.hooks.in_flight import InFlightRegistry
@@ -104,6 +106,7 @@ class Runtime:
         self._embedder = build_embedder(policy.encoder, self._pool)
         self._classifiers: list[IntentClassifier] = []
         self._store = build_store(policy, self._embedder, policy_path)
+        self._labels = build_labels(policy)
         self._board = build_board(redis, build_cipher(policy, policy_path))
         self._log = open_decision_log(
             policy.decision_log.url,
@@ -123,6 +126,9 @@ class Runtime:
         self.pipeline = self._build_pipeline(pack, self._guard, None)
         self._watch = ReloadWatch(self._watched_files, self.reload)
         self._drift = build_drift_watch(lambda: self.pipeline.policy, pack.artifact, providers)
+        self._refit = None
+        if self._labels is not None:
+            self._refit = CacheRefit(lambda: self.pipeline.semantic_cache, self._labels)
         self.dashboard = Dashboard(
             policy_in_force=lambda: self.pipeline.policy,
             reader=self._reader,
@@ -155,6 +161,7 @@ class Runtime:
                 board=self._board,
                 pair_model=find_pair_model(policy, self._embedder),
                 old=None if old is None else old.semantic_cache,
+                labels=self._labels,
             ),
             intent_router=IntentRouter(classifier=classifier, policy=policy, shadow=shadow, facts=self._models.facts),
             confidence_gate=ConfidenceGate(policy=policy, calibration=pack.gate_calibration),
@@ -188,6 +195,8 @@ class Runtime:
         """Reload on SIGHUP and when an artifact's files change, and look for drift, until `aclose`."""
         self._watch.start()
         self._drift.start()
+        if self._refit is not None:
+            self._refit.start()
 
     def reload(self) -> bool:
         """Read policy and artifacts anew and put them in force together; a bad file is refused and the old one stays.
@@ -220,6 +229,8 @@ class Runtime:
         atexit.unregister(self.close)
         self._watch.stop()
         self._drift.stop()
+        if self._refit is not None:
+            await asyncio.to_thread(self._refit.stop)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         for classifier in self._classifiers:
@@ -309,6 +320,7 @@ def _check_reloadable(old: Policy, new: Policy, path: Path) -> None:
         "semantic_cache.enabled": old.semantic_cache.enabled != new.semantic_cache.enabled,
         "semantic_cache.store": old.semantic_cache.store != new.semantic_cache.store,
         "semantic_cache.encryption_keys": old.semantic_cache.encryption_keys != new.semantic_cache.encryption_keys,
+        "semantic_cache.labels": old.semantic_cache.labels != new.semantic_cache.labels,
         "semantic_cache.single_flight": old.semantic_cache.single_flight != new.semantic_cache.single_flight,
         "decision_log.url": old.decision_log.url != new.decision_log.url,
         "decision_log.journal": old.decision_log.journal != new.decision_log.journal,

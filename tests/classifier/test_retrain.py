@@ -52,3 +52,20 @@ def test_a_score_that_points_the_wrong_way_becomes_a_flat_curve() -> None:
     curve = calibrate_scores(log_odds, (log_odds < 0).astype(float), np.ones(80), np.arange(80))
     assert len(set(curve.probability)) == 1
     assert curve.probability[0] == pytest.approx(0.5, abs=0.02)
+
+
+def test_risk_control_chooses_the_cuts_of_a_new_head_and_of_a_new_calibration() -> None:
+    arrays = stack_labels(hidden_rule_rows(100), BASE.tiers)
+    for calibration in (retrain(BASE, arrays, min_quality=0.8).calibration, recalibrate(BASE, arrays, min_quality=0.8)):
+        assert set(calibration.cuts) == set(BASE.tiers[:-1])
+        assert {cut.min_quality for cut in calibration.cuts.values()} == {0.8}
+    found = retrain(BASE, arrays, min_quality=0.8)
+    cut = found.calibration.cuts["simple"]
+    assert cut.cut is not None
+    assert cut.failures <= 0.2 * cut.n
+
+
+def test_labels_that_control_no_cut_leave_the_tier_unused() -> None:
+    arrays = stack_labels(hidden_rule_rows(30), BASE.tiers)
+    cuts = retrain(BASE, arrays, min_quality=0.99).calibration.cuts
+    assert {cut.cut for cut in cuts.values()} == {None}

@@ -21,15 +21,7 @@ WITHOUT_MIRROR = {
     "plugins/tiergate/adapters/qdrant_edge_link.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "classifier/tiergate_classifier/difficulty.py": "run by tests/classifier/test_shared_tables.py and benchmarks",
     "classifier/tiergate_classifier/router_evaluate.py": "run whole by benchmarks/router_transfer.py",
-    "plugins/tiergate/adapters/answer_cipher.py": "tested through tests/unit/adapters/test_stored_entry.py",
-    "plugins/tiergate/cache_parts.py": "tested through tests/unit/test_runtime.py",
-    "plugins/tiergate/cli/cache_bench.py": "tested through tests/unit/cli/test_cache.py",
-    "plugins/tiergate/cli/cache_simulation.py": "tested through tests/unit/cli/test_cache.py",
     "plugins/tiergate/cli/evaluate_router.py": "a thin command over router_evaluate",
-    "plugins/tiergate/policy/pair_words.py": "word lists, tested through tests/unit/policy/test_prompt_profile.py",
-    "plugins/tiergate/stages/grey_zone.py": "tested through tests/unit/stages/test_semantic_cache.py",
-    "plugins/tiergate/stages/single_flight.py": "tested through tests/unit/stages/test_semantic_cache.py",
-    "plugins/tiergate/stages/store_limit.py": "tested through tests/unit/stages/test_semantic_cache.py",
     "plugins/tiergate/adapters/qdrant_edge_process.py": "runs in a process of its own, started by the store's tests",
 }
 MADE_UP_KEYS = {"sk-abcdefghijklmnop", "sk-some-key-of-mine"}

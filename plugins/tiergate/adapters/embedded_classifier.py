@@ -48,6 +48,16 @@ class EmbeddedClassifier:
         self._dimensions = artifact.manifest.encoder.dimensions
         self._calibrations = [_Curve(artifact.calibration.tiers[tier]) for tier in artifact.tiers]
         self._temperature = artifact.calibration.domains.temperature
+        own_cuts = own_domains.cuts if own_domains is not None else {}
+        self.cuts = Classification(
+            scores={},
+            lower_bounds={},
+            domains={},
+            domain_cuts={**artifact.calibration.domains.min_scores, **own_cuts},
+            tier_cuts={name: cut.cut for name, cut in artifact.calibration.cuts.items()},
+            cut_qualities={name: cut.min_quality for name, cut in artifact.calibration.cuts.items()},
+        )
+        """A classification that holds the cuts alone."""
 
     @property
     def digest(self) -> str:
@@ -102,16 +112,15 @@ class EmbeddedClassifier:
         domains = dict(zip(self._artifact.domains, self._softmax(domain_logits[0]).tolist(), strict=True))
         flags = self._artifact.head.flag_log_odds(vector[np.newaxis], self._reference, self._flag_width)[0]
         domains |= dict(zip(self._artifact.calibration.domains.flags, _sigmoid(flags).tolist(), strict=True))
-        cuts = self._artifact.calibration.domains.min_scores
         if self._own is not None:
             domains |= self._own.scores(vector)
-            cuts = {**cuts, **self._own.cuts}
         return Classification(
             scores=dict(zip(self.tiers, scores, strict=True)),
             lower_bounds=dict(zip(self.tiers, bounds, strict=True)),
             domains=domains,
-            domain_cuts=cuts,
-            tier_cuts={name: cut.cut for name, cut in self._artifact.calibration.cuts.items()},
+            domain_cuts=self.cuts.domain_cuts,
+            tier_cuts=self.cuts.tier_cuts,
+            cut_qualities=self.cuts.cut_qualities,
         )
 
     def _softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -136,7 +136,9 @@ class VllmClassifier:
             except (KeyError, IndexError, TypeError, ValueError) as exc:
                 raise ClassifierError("the served classifier gave no data[0].probs") from exc
         total = math.fsum(shares)
-        if len(shares) != len(self.tiers) or not math.isfinite(total) or total <= 0 or min(shares) < 0:
+        if total == 0:
+            raise ClassifierError("the served model named no tier's number among its first tokens")
+        if len(shares) != len(self.tiers) or not math.isfinite(total) or min(shares) < 0:
             raise ClassifierError(f"the served classifier gave {len(shares)} shares for {len(self.tiers)} tiers")
         return [share / total for share in shares]
 

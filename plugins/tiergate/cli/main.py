@@ -4,6 +4,7 @@ import typer
 
 from tiergate.cli import (
     cache,
+    calibrate_cache,
     calibrate_gate,
     check,
     demo,
@@ -40,6 +41,7 @@ evaluate.command("cache")(evaluate_cache.evaluate_cache)
 
 calibrate = typer.Typer(invoke_without_command=True)
 calibrate.callback()(train.calibrate)
+calibrate.command("cache")(calibrate_cache.calibrate_cache)
 calibrate.command("gate")(calibrate_gate.calibrate_gate)
 
 app.command("init")(init.init)

@@ -62,9 +62,9 @@ class InFlight:
         logged: Call ids whose cost LiteLLM has told.
         session: Hashed name of its session; None when it belongs to none.
         side_calls: Call ids of verifiers: calls whose answer no client gets.
+        storing: The storing of its answer, which goes on while the client already has it; None when none is stored.
         asked_logprobs: Model that was asked for log-probabilities, by call id.
         plain_calls: Call ids that go on without asking: the provider refused them with it.
-        storing: The storing of its answer, which goes on while the client already has it; None when none is stored.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
