@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tiergate.hooks.answer_format import FORMATS
+from litellm import stream_chunk_builder
+
 from tiergate.hooks.conversation import CHAT
 from tiergate.hooks.in_flight import InFlight
 from tiergate.stages.failopen import suppressed
@@ -26,9 +27,10 @@ async def log_given_up(entry: InFlight, chunks: Sequence[Any]) -> None:
         chunks: What came of the first call's stream.
     """
     with suppressed("stream"):
-        response = FORMATS[entry.request.endpoint].assemble(chunks, entry.body.get("messages"))
-        if response is not None:
-            host = entry.hosts[entry.request.call_id]
+        host = entry.hosts[entry.request.call_id]
+        # With the logging object, LiteLLM leaves the price to it: it knows that of config.yaml.
+        built = stream_chunk_builder(list(chunks), messages=entry.body.get("messages"), logging_obj=host)
+        if built is not None:
             await host.dispatch_success_handlers(
-                response, cache_hit=False, start_time=None, end_time=None, prefer_async_handlers=True
+                built, cache_hit=False, start_time=None, end_time=None, prefer_async_handlers=True
             )

@@ -138,7 +138,7 @@ async def _swap(
     pipeline: Pipeline, entry: InFlight, decision: GateDecision, feeds: list[StreamFeed], held: _Held
 ) -> Any:
     """Start the stronger tier's stream and return its first chunk; None when it gave none."""
-    name, call_id, weak_tier = decision.escalate_to or "", str(uuid.uuid4()), entry.tier
+    name, call_id = decision.escalate_to or "", str(uuid.uuid4())
     if not may_escalate(pipeline, entry, name):
         entry.gate = escalation_skipped(decision, Reason.LATENCY_BUDGET)
         return None
@@ -171,21 +171,26 @@ async def _swap(
         return None
     await feeds[0].aclose()
     if not held.ended:
-        started = entry.attempts.get(entry.request.call_id, entry.started)
-        entry.cancelled = Call(
-            tier=weak_tier,
-            model_group=pipeline.model_group(weak_tier, entry.request.entry_model),
-            completion_tokens=max(len(held.logprobs), len(held.chunks)),
-            start_ms=entry.since_start_ms(started),
-            ms=1000 * (pipeline.clock.monotonic() - started),
-            status=CANCELLED,
-        )
+        entry.cancelled = _describe_given_up(pipeline, entry, held)
     entry.gate, entry.tier, entry.answering = decision, name, call_id
     logged = entry.cancelled is not None and can_log(entry)
     entry.await_log_of(call_id, also_first=held.ended or logged)
     if logged:
         pipeline.spawn(log_given_up(entry, list(held.chunks)))
     return asked.response
+
+
+def _describe_given_up(pipeline: Pipeline, entry: InFlight, held: _Held) -> Call:
+    """Return the first call, whose stream was given up, without its cost."""
+    started = entry.attempts.get(entry.request.call_id, entry.started)
+    return Call(
+        tier=entry.tier,
+        model_group=pipeline.model_group(entry.tier, entry.request.entry_model),
+        completion_tokens=max(len(held.logprobs), len(held.chunks)),
+        start_ms=entry.since_start_ms(started),
+        ms=1000 * (pipeline.clock.monotonic() - started),
+        status=CANCELLED,
+    )
 
 
 def was_escalated(gate: GateDecision | None) -> bool:

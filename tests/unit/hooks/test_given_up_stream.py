@@ -16,6 +16,11 @@ class Host:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
+        self.model_call_details: dict[str, Any] = {}
+
+    def response_cost_calculator(self, result: Any) -> float:
+        assert result.usage.completion_tokens > 0
+        return 0.25
 
     async def dispatch_success_handlers(self, result: Any, **how: Any) -> None:
         self.told.append((result, how))

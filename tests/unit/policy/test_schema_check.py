@@ -94,6 +94,13 @@ def test_text_that_is_no_json_breaks_every_schema_and_long_text_is_not_read() ->
     assert not breaks_schema("{}", deep)
 
 
+def test_what_is_too_deep_to_compare_passes() -> None:
+    deep: list[Any] = []
+    for _ in range(600):
+        deep = [deep]
+    assert not breaks_schema(json.dumps(deep), {"const": deep})
+
+
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
