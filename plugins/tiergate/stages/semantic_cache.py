@@ -13,14 +13,22 @@ from tiergate.policy.answer_agreement import agrees
 from tiergate.policy.cache_key import SHARED_SCOPES, CacheKey, build_cache_key, build_flight_key
 from tiergate.policy.deployment_cuts import PairLabel
 from tiergate.policy.pair_features import compare, profile_of
-from tiergate.policy.semantic_cache import PairVerdict, decide_eligibility, decide_hit, decide_store, decide_ttl_s
+from tiergate.policy.semantic_cache import (
+    DEFAULT_MIN_SIMILARITY,
+    PairVerdict,
+    decide_eligibility,
+    decide_hit,
+    decide_store,
+    decide_ttl_s,
+)
 from tiergate.ports import AnswerStore, Clock, Embedder, Neighbour, StoredAnswer, Vector
 from tiergate.settings import SemanticCache as Settings
 from tiergate.stages.failopen import fail_open
 from tiergate.stages.grey_zone import GreyZone
-from tiergate.stages.pair_judge import PairJudge
+from tiergate.stages.pair_judge import COMPARED_FROM, PairJudge
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.stages.single_flight import Boarding, Flight, SingleFlights
+from tiergate.stages.store_backlog import StoreBacklog
 from tiergate.stages.store_limit import StoreLimit
 
 STORE_BUDGET_MS = 2_000.0
@@ -93,6 +101,7 @@ class SemanticCache:
         flights: Equal questions at the same time; None lets each ask.
         limit: The brake on stuffing; None for none.
         grey_zone: Labels from re-asks, closed slices and recalled entries; None for none.
+        backlog: Answers that are being stored while their clients already have them.
     """
 
     store: AnswerStore
@@ -105,6 +114,7 @@ class SemanticCache:
     flights: SingleFlights | None = None
     limit: StoreLimit | None = None
     grey_zone: GreyZone | None = field(default=None)
+    backlog: StoreBacklog = field(default_factory=StoreBacklog)
 
     async def look_up(self, request: Request, vector: PromptVector) -> LookUp:
         """Look for an answer to serve; never raises for trouble of its own.
@@ -174,6 +184,7 @@ class SemanticCache:
         return found if found.served is not None or found.ticket else replace(found, ticket=Ticket(key=key))
 
     async def _search(self, request: Request, vector: PromptVector, key: CacheKey) -> LookUp:
+        await self.backlog.settle(request.tenant)
         now = self.clock.now()
         exact = await self.store.look_up_exact(key.tenant, key.context_key, key.prompt, now=now)
         decision = self._decide(exact, request, None, now=now)
@@ -186,12 +197,22 @@ class SemanticCache:
             return LookUp(decision=decision, ticket=Ticket(key=key, neighbour=None))
         verdict = None
         if self.judge is not None:
-            verdict = self.judge.judge(key.prompt, unit, neighbour, conversation=key.conversation)
+            verdict = self.judge.judge(
+                key.prompt,
+                unit,
+                neighbour,
+                conversation=key.conversation,
+                min_similarity=self.settings.min_similarity or DEFAULT_MIN_SIMILARITY,
+            )
         decision = self._decide(neighbour, request, verdict, now=now)
         if decision.outcome is CacheOutcome.HIT:
             return self._serve(decision, key, neighbour, unit)
-        drawn = decision.reason in _TOO_UNLIKE and self.grey_zone is not None and self.grey_zone.draws()
-        return LookUp(decision=decision, ticket=Ticket(key=key, neighbour=neighbour, drawn=drawn))
+        return LookUp(decision=decision, ticket=Ticket(key=key, neighbour=neighbour, drawn=self._draws(key, decision)))
+
+    def _draws(self, key: CacheKey, missed: CacheDecision) -> bool:
+        """Tell whether the answer of a miss labels the pair: where a nearer cut could have served it, by chance."""
+        unlike = missed.reason in _TOO_UNLIKE and (missed.similarity or 0.0) >= COMPARED_FROM
+        return unlike and not key.conversation and self.grey_zone is not None and self.grey_zone.draws()
 
     def _decide(
         self, neighbour: Neighbour | None, request: Request, verdict: PairVerdict | None, *, now: float
@@ -207,6 +228,7 @@ class SemanticCache:
         re_asked = reason in {Reason.RE_ASKED, Reason.SLICE_CLOSED}
         # Every would-be hit of a closed slice is asked; only the share that is drawn anyway is a random sample.
         drawn = reason is Reason.RE_ASKED or (re_asked and self.grey_zone is not None and self.grey_zone.draws())
+        drawn = drawn and not key.conversation
         return LookUp(decision=missed, ticket=Ticket(key=key, neighbour=neighbour, re_asked=re_asked, drawn=drawn))
 
     def _vector(self, vector: PromptVector, key: CacheKey) -> PromptVector:
