@@ -49,9 +49,9 @@ class PairJudge:
             min_similarity: The static similarity in force. Without a bound, a neighbour below it is a miss whatever
                 else is known, and is not compared.
         """
-        if neighbour.similarity < (min_similarity if self.max_error is None else COMPARED_FROM):
-            return PairVerdict() if conversation else self._verdict(neighbour.answer.tenant)
         other = neighbour.answer
+        if neighbour.similarity < (min_similarity if self.max_error is None else COMPARED_FROM):
+            return PairVerdict() if conversation else self._verdict(other.tenant)
         if not (self.embedder.covers(prompt) and self.embedder.covers(other.prompt)):
             return PairVerdict(covered=False)
         one, two = profile_of(prompt), profile_of(other.prompt)
@@ -59,16 +59,14 @@ class PairJudge:
         if self.max_error is None or self.model is None or conversation:
             return PairVerdict(language=spoken, neighbour_language=stored)
         score = self.model.score(one, two, vector, other.vector)
-        return replace(
-            self._verdict(other.tenant), language=spoken, neighbour_language=stored, probability=probability(score)
-        )
+        verdict = self._verdict(other.tenant)
+        return replace(verdict, language=spoken, neighbour_language=stored, probability=probability(score))
 
     def _verdict(self, tenant: str) -> PairVerdict:
         """Return the cut in force for a tenant and its bound, without a comparison."""
-        if self.model is None or self.max_error is None:
-            return PairVerdict()
         own = self.cuts.in_force.find(tenant) if self.cuts is not None else None
-        cut = own if own is not None else self.model.cut_for(self.max_error)
+        shipped = self.model.cut_for(self.max_error) if self.model is not None and self.max_error is not None else None
+        cut = own if own is not None else shipped
         if cut is None:
             return PairVerdict()
         minimum = None if cut.min_score is None else probability(cut.min_score)

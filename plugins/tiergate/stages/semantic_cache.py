@@ -25,7 +25,7 @@ from tiergate.ports import AnswerStore, Clock, Embedder, Neighbour, StoredAnswer
 from tiergate.settings import SemanticCache as Settings
 from tiergate.stages.failopen import fail_open
 from tiergate.stages.grey_zone import GreyZone
-from tiergate.stages.pair_judge import PairJudge
+from tiergate.stages.pair_judge import COMPARED_FROM, PairJudge
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.stages.single_flight import Boarding, Flight, SingleFlights
 from tiergate.stages.store_backlog import StoreBacklog
@@ -207,8 +207,12 @@ class SemanticCache:
         decision = self._decide(neighbour, request, verdict, now=now)
         if decision.outcome is CacheOutcome.HIT:
             return self._serve(decision, key, neighbour, unit)
-        drawn = decision.reason in _TOO_UNLIKE and self.grey_zone is not None and self.grey_zone.draws()
-        return LookUp(decision=decision, ticket=Ticket(key=key, neighbour=neighbour, drawn=drawn))
+        return LookUp(decision=decision, ticket=Ticket(key=key, neighbour=neighbour, drawn=self._draws(key, decision)))
+
+    def _draws(self, key: CacheKey, missed: CacheDecision) -> bool:
+        """Tell whether the answer of a miss labels the pair: where a nearer cut could have served it, by chance."""
+        unlike = missed.reason in _TOO_UNLIKE and (missed.similarity or 0.0) >= COMPARED_FROM
+        return unlike and not key.conversation and self.grey_zone is not None and self.grey_zone.draws()
 
     def _decide(
         self, neighbour: Neighbour | None, request: Request, verdict: PairVerdict | None, *, now: float
@@ -224,6 +228,7 @@ class SemanticCache:
         re_asked = reason in {Reason.RE_ASKED, Reason.SLICE_CLOSED}
         # Every would-be hit of a closed slice is asked; only the share that is drawn anyway is a random sample.
         drawn = reason is Reason.RE_ASKED or (re_asked and self.grey_zone is not None and self.grey_zone.draws())
+        drawn = drawn and not key.conversation
         return LookUp(decision=missed, ticket=Ticket(key=key, neighbour=neighbour, re_asked=re_asked, drawn=drawn))
 
     def _vector(self, vector: PromptVector, key: CacheKey) -> PromptVector:

@@ -242,6 +242,16 @@ async def test_a_neighbour_that_was_too_unlike_is_labelled_by_the_answer_that_ca
         assert label.asked @ label.stored == pytest.approx(label.similarity, abs=1e-5)
 
 
+async def test_a_neighbour_that_no_cut_would_serve_labels_nothing(make_bench: Any) -> None:
+    bench = make_bench(draw=0.0, re_ask_share=0.5)
+    bench.grey_zone._book = book = Book()
+    await bench.ask(CAPITAL, "Lisbon is the capital of Portugal.")
+    decision = await bench.ask("Name a river in Africa of Portugal", "The Nile.")
+    assert decision.similarity < 0.5
+    assert decision.reason is Reason.BELOW_MIN_SIMILARITY
+    assert book.labels == []
+
+
 async def test_labels_of_a_closed_slice_are_a_sample_only_when_they_are_drawn(make_bench: Any) -> None:
     bench = make_bench(draw=0.5, re_ask_share=0.1)
     bench.grey_zone._book = book = Book()
