@@ -97,7 +97,7 @@ test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
 	$(BIN)/pytest -m "proxy and not slow"
 
 test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-learn too
-	$(BIN)/pytest tests/classifier
+	$(BIN)/pytest tests/classifier tests/unit/cli/test_evaluate_router.py
 
 test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
 	$(BIN)/pytest -m slow
