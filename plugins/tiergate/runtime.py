@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from tiergate.adapters.decision_log import SqlDecisionLog, open_decision_log
 from tiergate.adapters.decision_reader import DecisionReader
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
@@ -92,6 +94,8 @@ class Runtime:
         config_path: Path | None = None,
         redis: Callable[[], Any] = lambda: None,
     ) -> None:
+        # The matrices of a decision are small: a second BLAS thread only spins, on a core that the proxy needs.
+        threadpool_limits(1, "blas")
         policy, self._models = pack.policy, models
         self._policy_path, self._config_path = policy_path, config_path
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -25,7 +25,6 @@ WITHOUT_MIRROR = {
     "plugins/tiergate/cli/cache_simulation.py": "tested through tests/unit/cli/test_cache.py",
     "plugins/tiergate/policy/pair_words.py": "word lists, tested through tests/unit/policy/test_prompt_profile.py",
     "plugins/tiergate/stages/grey_zone.py": "tested through tests/unit/stages/test_semantic_cache.py",
-    "plugins/tiergate/stages/pair_judge.py": "tested through tests/unit/stages/test_semantic_cache.py",
     "plugins/tiergate/stages/single_flight.py": "tested through tests/unit/stages/test_semantic_cache.py",
     "plugins/tiergate/stages/store_limit.py": "tested through tests/unit/stages/test_semantic_cache.py",
     "plugins/tiergate/adapters/qdrant_edge_process.py": "runs in a process of its own, started by the store's tests",

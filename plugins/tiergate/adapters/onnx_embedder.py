@@ -131,6 +131,8 @@ class OnnxEmbedder:
         """
         loaded = self._ready()
         room = _room(loaded)
+        if len(text) < room and text.isascii():  # no tokenizer makes more than one token of an ASCII character
+            return True
         fits = len(text) <= 2 * room * _CHARACTERS_PER_TOKEN
         return fits and len(_tokens(loaded, text)) <= room
 

@@ -60,6 +60,7 @@ class InFlight:
         logged: Call ids whose cost LiteLLM has told.
         session: Hashed name of its session; None when it belongs to none.
         side_calls: Call ids of verifiers: calls whose answer no client gets.
+        storing: The storing of its answer, which goes on while the client already has it; None when none is stored.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -95,6 +96,7 @@ class InFlight:
     side_calls: set[str] = field(default_factory=set)
     parent: Any = None
     pipeline: Any = None
+    storing: asyncio.Task[None] | None = None
     answer_text: str | None = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:

@@ -7,7 +7,9 @@ count by their numbers, marks and sentences.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 _LONG_WORD = 9
 
@@ -34,6 +36,10 @@ _WORD_SETS: Mapping[str, frozenset[str]] = {
             more less greater smaller larger higher lower than compared whereas versus both same different increase
             decrease""",
     }.items()
+}
+_SETS_OF_WORD: Mapping[str, tuple[str, ...]] = {
+    word: tuple(name for name, members in _WORD_SETS.items() if word in members)
+    for word in frozenset().union(*_WORD_SETS.values())
 }
 _FUNCTION_WORD_LIST = """
     the a an of to in is are was were be been and or that this it its as for with by on at from he she they his
@@ -108,7 +114,8 @@ def load_features_of(text: str) -> dict[str, float]:
     words = [word.lower() for word in _WORD.findall(text)]
     numbers = _NUMBER.findall(text)
     counts: dict[str, float] = {"numbers": len(numbers), "distinct_numbers": len(set(numbers))}
-    counts |= {name: sum(word in members for word in words) for name, members in _WORD_SETS.items()}
+    found = Counter(name for word in words for name in _SETS_OF_WORD.get(word, ()))
+    counts |= {name: found[name] for name in _WORD_SETS}
     values = {name: math.log1p(count) for name, count in counts.items()}
     values |= _word_shape(words)
     values |= {name: math.log1p(len(pattern.findall(text))) for name, pattern in _COUNTED.items()}
@@ -129,8 +136,13 @@ def _word_shape(words: Sequence[str]) -> dict[str, float]:
         "content_word_characters": sum(map(len, content)) / carrying,
         "long_words": math.log1p(long_words),
         "long_word_share": long_words / total,
-        "content_word_syllables": sum(len(_VOWELS.findall(word)) for word in content) / carrying,
+        "content_word_syllables": sum(map(_syllables, content)) / carrying,
     }
+
+
+@lru_cache(maxsize=4096)
+def _syllables(word: str) -> int:
+    return len(_VOWELS.findall(word))
 
 
 def _sentence_shape(text: str) -> dict[str, float]:

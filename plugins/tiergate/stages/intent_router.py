@@ -8,9 +8,8 @@ from tiergate.decisions import Reason, RouteDecision, RouteOutcome
 from tiergate.errors import ClassifierError
 from tiergate.exchange import Request
 from tiergate.policy.constraints import ModelFacts, constrain
-from tiergate.policy.features import features_of
 from tiergate.policy.intent_router import decide_route, decide_unclassified
-from tiergate.ports import IntentClassifier, Vector
+from tiergate.ports import IntentClassifier
 from tiergate.settings import Policy
 from tiergate.stages.failopen import fail_open
 from tiergate.stages.prompt_vector import PromptVector
@@ -83,7 +82,7 @@ class IntentRouter:
         return decision
 
     async def _route(self, request: Request, vector: PromptVector) -> RouteDecision:
-        features, embedding = features_of(request.prompt), await vector.get()
+        features, embedding = vector.features, await vector.get()
         classification = await self.classifier.classify(embedding, features, request.prompt)
         decision = decide_route(
             classification,
@@ -96,14 +95,14 @@ class IntentRouter:
             decision = replace(decision, fallback=classification.fallback)
         if self.shadow is None:
             return decision
-        return await self._with_shadow(decision, self.shadow, request, embedding)
+        return await self._with_shadow(decision, self.shadow, request, vector)
 
     async def _with_shadow(
-        self, decision: RouteDecision, shadow: IntentClassifier, request: Request, embedding: Vector
+        self, decision: RouteDecision, shadow: IntentClassifier, request: Request, vector: PromptVector
     ) -> RouteDecision:
         """Note what the challenger would have chosen; its trouble is no reason to lose the decision."""
         try:
-            said = await shadow.classify(embedding, features_of(request.prompt), request.prompt)
+            said = await shadow.classify(await vector.get(), vector.features, request.prompt)
         except ClassifierError as exc:
             logger.warning("the shadow artifact could not score (%s)", exc)
             return decision

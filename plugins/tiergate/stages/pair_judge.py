@@ -1,11 +1,14 @@
 """What is known of a prompt and a stored one beyond their cosine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tiergate.policy.pair_features import profile_of
 from tiergate.policy.pair_model import PairModel, probability
 from tiergate.policy.semantic_cache import PairVerdict, language_of
 from tiergate.ports import Embedder, Neighbour, Vector
+
+COMPARED_FROM = 0.5
+"""Cosine below which no pair is compared with the pair model: it is a miss. Most look-ups end here, at no cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,9 @@ class PairJudge:
     model: PairModel | None = None
     max_error: float | None = None
 
-    def judge(self, prompt: str, vector: Vector, neighbour: Neighbour, *, conversation: bool) -> PairVerdict:
+    def judge(
+        self, prompt: str, vector: Vector, neighbour: Neighbour, *, conversation: bool, min_similarity: float = 0.0
+    ) -> PairVerdict:
         """Compare a prompt with its neighbour.
 
         Args:
@@ -31,7 +36,11 @@ class PairJudge:
             neighbour: What was found, with its vector.
             conversation: Whether the texts are conversations. The pair model was calibrated on single turns, so it
                 says nothing of them.
+            min_similarity: The static similarity in force. Without a bound, a neighbour below it is a miss whatever
+                else is known, and is not compared.
         """
+        if neighbour.similarity < (min_similarity if self.max_error is None else COMPARED_FROM):
+            return PairVerdict() if conversation else self._verdict()
         other = neighbour.answer
         if not (self.embedder.covers(prompt) and self.embedder.covers(other.prompt)):
             return PairVerdict(covered=False)
@@ -39,12 +48,13 @@ class PairJudge:
         spoken, stored = language_of(one), language_of(two)
         if self.max_error is None or self.model is None or conversation:
             return PairVerdict(language=spoken, neighbour_language=stored)
-        cut = self.model.cut_for(self.max_error)
         score = self.model.score(one, two, vector, other.vector)
-        return PairVerdict(
-            language=spoken,
-            neighbour_language=stored,
-            probability=probability(score),
-            min_probability=None if cut is None or cut.min_score is None else probability(cut.min_score),
-            error_bound=None if cut is None else cut.max_error,
-        )
+        return replace(self._verdict(), language=spoken, neighbour_language=stored, probability=probability(score))
+
+    def _verdict(self) -> PairVerdict:
+        """Return the cut in force and its bound, without a comparison."""
+        cut = self.model.cut_for(self.max_error) if self.model is not None and self.max_error is not None else None
+        if cut is None:
+            return PairVerdict()
+        minimum = None if cut.min_score is None else probability(cut.min_score)
+        return PairVerdict(min_probability=minimum, error_bound=cut.max_error)

@@ -1,8 +1,10 @@
-"""One embedding for each request, shared by the cache and the classifier."""
+"""One embedding for each request, shared by the cache and the classifier, and its surface features beside it."""
 
 import asyncio
+from collections.abc import Mapping
 
 from tiergate.errors import EmbedderError
+from tiergate.policy.features import features_of
 from tiergate.ports import Embedder, Vector
 
 
@@ -15,6 +17,7 @@ class PromptVector:
     def __init__(self, embedder: Embedder, prompt: str) -> None:
         self._embedder, self._prompt = embedder, prompt
         self._vector: Vector | None = None
+        self._features: Mapping[str, float] | None = None
         self._failure: str | None = None
         self._work: asyncio.Task[Vector] | None = None
 
@@ -22,6 +25,13 @@ class PromptVector:
     def known(self) -> Vector | None:
         """The vector if some stage has needed it, else None."""
         return self._vector
+
+    @property
+    def features(self) -> Mapping[str, float]:
+        """The prompt's surface features, computed once."""
+        if self._features is None:
+            self._features = features_of(self._prompt)
+        return self._features
 
     async def get(self) -> Vector:
         """Return the vector, shape (dimensions,).

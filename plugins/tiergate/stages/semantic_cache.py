@@ -11,7 +11,14 @@ from tiergate.errors import EmbedderError, QueueFullError
 from tiergate.exchange import Answer, Request
 from tiergate.policy.answer_agreement import agrees
 from tiergate.policy.cache_key import SHARED_SCOPES, CacheKey, build_cache_key, build_flight_key
-from tiergate.policy.semantic_cache import PairVerdict, decide_eligibility, decide_hit, decide_store, decide_ttl_s
+from tiergate.policy.semantic_cache import (
+    DEFAULT_MIN_SIMILARITY,
+    PairVerdict,
+    decide_eligibility,
+    decide_hit,
+    decide_store,
+    decide_ttl_s,
+)
 from tiergate.ports import AnswerStore, Clock, Embedder, Neighbour, StoredAnswer, Vector
 from tiergate.settings import SemanticCache as Settings
 from tiergate.stages.failopen import fail_open
@@ -19,6 +26,7 @@ from tiergate.stages.grey_zone import GreyZone
 from tiergate.stages.pair_judge import PairJudge
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.stages.single_flight import Boarding, Flight, SingleFlights
+from tiergate.stages.store_backlog import StoreBacklog
 from tiergate.stages.store_limit import StoreLimit
 
 STORE_BUDGET_MS = 2_000.0
@@ -86,6 +94,7 @@ class SemanticCache:
         flights: Equal questions at the same time; None lets each ask.
         limit: The brake on stuffing; None for none.
         grey_zone: Labels from re-asks, closed slices and recalled entries; None for none.
+        backlog: Answers that are being stored while their clients already have them.
     """
 
     store: AnswerStore
@@ -98,6 +107,7 @@ class SemanticCache:
     flights: SingleFlights | None = None
     limit: StoreLimit | None = None
     grey_zone: GreyZone | None = field(default=None)
+    backlog: StoreBacklog = field(default_factory=StoreBacklog)
 
     async def look_up(self, request: Request, vector: PromptVector) -> LookUp:
         """Look for an answer to serve; never raises for trouble of its own.
@@ -167,6 +177,7 @@ class SemanticCache:
         return found if found.served is not None or found.ticket else replace(found, ticket=Ticket(key=key))
 
     async def _search(self, request: Request, vector: PromptVector, key: CacheKey) -> LookUp:
+        await self.backlog.settle(request.tenant)
         now = self.clock.now()
         exact = await self.store.look_up_exact(key.tenant, key.context_key, key.prompt, now=now)
         decision = self._decide(exact, request, None, now=now)
@@ -179,7 +190,13 @@ class SemanticCache:
             return LookUp(decision=decision, ticket=Ticket(key=key, neighbour=None))
         verdict = None
         if self.judge is not None:
-            verdict = self.judge.judge(key.prompt, unit, neighbour, conversation=key.conversation)
+            verdict = self.judge.judge(
+                key.prompt,
+                unit,
+                neighbour,
+                conversation=key.conversation,
+                min_similarity=self.settings.min_similarity or DEFAULT_MIN_SIMILARITY,
+            )
         decision = self._decide(neighbour, request, verdict, now=now)
         if decision.outcome is CacheOutcome.HIT:
             return self._serve(decision, key, neighbour, unit)
