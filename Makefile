@@ -99,7 +99,14 @@ test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
 test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-learn too
 	$(BIN)/pytest tests/classifier tests/unit/cli/test_evaluate_router.py
 
-test-slow: $(VENV)/.dev ## Tests that take over a minute: the wheel in a clean venv, the proxy under load
+# Two halves of the slow tests that may run at the same time: `make -j2 test-packs test-install`.
+test-packs: $(VENV)/.dev ## Slow tests on real proxies: every recipe's verify.sh, two proxies with two workers each, the flywheel
+	$(BIN)/pytest -m slow tests/proxy/test_recipes.py tests/proxy/test_workers.py tests/proxy/test_flywheel.py
+
+test-install: $(VENV)/.dev ## Slow tests of what is shipped: wheel, container's steps, tutorial, site, release check
+	$(BIN)/pytest -m slow tests/wheel tests/container tests/docs tests/release
+
+test-slow: $(VENV)/.dev ## Every slow test; those beyond the two halves need a venv with Phoenix, or minutes
 	$(BIN)/pytest -m slow
 
 test-vllm: $(VENV)/.dev .venv-vllm/.vllm ## The served classifier against a real vLLM server on the processor (3 GB to install)
@@ -113,6 +120,11 @@ difficulty: $(VENV)/.train ## Relearn the difficulty score behind the default cl
 classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)
 classifier: $(VENV)/.train ## Train the default classifier from the workload that ships
 	$(BIN)/python -m tiergate_classifier.export --out plugins/tiergate/models/intent
+
+# Without RUN=1 the pictures are taken of the decisions that lie beside them.
+RUN ?=
+pictures: $(VENV)/.dev ## Take the documentation's pictures again in headless Chromium (RUN=1 runs the demo first)
+	$(BIN)/python benchmarks/demo_pictures.py $(if $(RUN),--run)
 
 release-check: $(VENV)/.dev ## Before a release: wheel and sdist, their contents, licences, SBOM, lock files
 	$(BIN)/python -m release.check

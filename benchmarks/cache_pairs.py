@@ -1,6 +1,8 @@
 """The cache's error bound on pair tables it has not seen: 200 resampled splits, hit ratios, hard negatives by kind.
 
-Usage: python benchmarks/cache_pairs.py --shared ../shared/data [--splits 200] [--out FILE]
+Usage: python benchmarks/cache_pairs.py --shared ../shared/data [--splits 200] [--only TEXT] [--out FILE]
+
+With --only, sets whose name holds the text are measured and take their place among those of the result file.
 
 Each stand-in set is left out of the fit of the model that is refitted on its calibration half. Label of the intent
 sets: two requests of one intent share the desk's canned answer. That rule is coarse, and on purpose no function of the
@@ -10,30 +12,31 @@ features. The generated sets hold the label of the rule that made them.
 import argparse
 import json
 import random
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
-from tiergate.policy.error_bound import upper_error_bound
+from tiergate.policy.error_bound import decide_cut, upper_error_bound
 from tiergate.policy.pair_model import PairModel
-from tiergate_classifier.pair_calibrate import FurtherPairs, calibrate
+from tiergate_classifier.pair_calibrate import Calibrated
 from tiergate_classifier.pair_data import PairInputs, PairTable, read_inputs
 from tiergate_classifier.pair_evaluate import figures_of
 from tiergate_classifier.pair_sources import Source, generate, group_folds, intent_rows, mine_intents
+from tiergate_classifier.pair_splits import CALIBRATION, evaluate_splits, without_repeats
 from tiergate_classifier.pair_train import FOLDS, SEED, Memory, build_sources, fit_default, without
 
 BOUNDS = (0.01, 0.02, 0.05)
-CALIBRATION = 0.5
 KIND_FOLDS = 4
+
+MANY = 10_000
+"""Pairs of the large sets: what a bound of 1 or 2 % asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,69 +68,31 @@ def stand_ins(shared: Path, memory: Memory, sources: Sequence[Source]) -> list[S
     """Return the sets: two flavours of either intent data set, generated ones, and the written one."""
     rng = random.Random(SEED + 1)  # noqa: S311 - no secret
     by_name = {source.name: source for source in sources}
-    made = []
+    made, large = [], []
     for name in ("banking77", "clinc150"):
-        rows = rng.sample(intent_rows(shared, name), 3000)
+        whole = intent_rows(shared, name)
+        rows = rng.sample(whole, 3000)
         gone = frozenset({name})
         made.append(StandIn(f"{name}, nearest", nearest_pairs(rows, memory, rng, reach=40), gone))
         made.append(StandIn(f"{name}, wide", nearest_pairs(rows, memory, rng, reach=200), gone))
         made.append(StandIn(f"{name}, hard", mined(name, rows, memory, rng), gone))
+        many = rng.sample(whole, MANY)
+        large.append(StandIn(f"{name}, nearest, {MANY}", nearest_pairs(many, memory, rng, reach=40), gone))
+        large.append(StandIn(f"{name}, hard, {MANY}", mined(name, many, memory, rng), gone))
     requests = [text for text, _ in rng.sample(intent_rows(shared, "clinc150"), 600)]
     fresh = generate("requests", requests, rng, licence="CC-BY-3.0", per_base=3)
     made.append(StandIn("generated on requests", fresh.pairs, frozenset({"clinc150"})))
     made.append(StandIn("generated on questions", by_name["questions"].pairs, frozenset({"questions"})))
     made.append(StandIn("written by hand", by_name["written"].pairs, frozenset({"written"})))
-    return made
+    more = [text for text, _ in rng.sample(intent_rows(shared, "clinc150"), 4 * len(requests))]
+    wide = generate("requests", more, rng, licence="CC-BY-3.0", per_base=3)
+    large.append(StandIn(f"generated on requests, {MANY}", wide.pairs, frozenset({"clinc150"})))
+    return [*made, *large]
 
 
 def mined(name: str, rows: Sequence[tuple[str, str]], memory: Memory, rng: random.Random) -> PairTable:
     """Pairs of one intent and nearest pairs of two, in about equal number."""
     return mine_intents(name, rows, memory, rng, positives=0.5, licence="", facts=False).pairs
-
-
-def check_splits(inputs: PairInputs, model: PairModel, splits: int) -> dict[str, dict[str, Any]]:
-    """Resample calibration and test halves; return per bound the hit ratios and how often the error kept it."""
-    half = int(len(inputs) * CALIBRATION)
-    rows: dict[float, list[tuple[float, float, float, float, bool]]] = {bound: [] for bound in BOUNDS}
-    for split in range(splits):
-        order = np.random.default_rng([SEED, split]).permutation(len(inputs))
-        test, labelled = inputs.take(order[half:]), inputs.take(order[:half])
-        ahead = FurtherPairs(features=test.features, vectors=test.vectors)
-        found = calibrate(labelled, model, max_errors=BOUNDS, seed=split, further=ahead)
-        for bound in BOUNDS:
-            figures = figures_of(test, found, bound)
-            static = figures["static"]
-            rows[bound].append(
-                (
-                    figures["hit_ratio"],
-                    figures["error_ratio"],
-                    static["hit_ratio"],
-                    static["error_ratio"],
-                    figures["no_cut"],
-                )
-            )
-    return {f"{bound:g}": _summarise(np.array(found, dtype=np.float64), bound) for bound, found in rows.items()}
-
-
-def _summarise(table: NDArray[np.float64], bound: float) -> dict[str, Any]:
-    splits = len(table)
-    kept = int(np.count_nonzero(table[:, 1] <= bound + 1e-12))
-    return {
-        "splits": splits,
-        "bound_kept": kept / splits,
-        "bound_kept_static": float(np.mean(table[:, 3] <= bound + 1e-12)),
-        "bound_kept_low_95": 1 - upper_error_bound(splits - kept, splits, 0.95),
-        "hit_ratio": interval(table[:, 0]),
-        "hit_ratio_static": interval(table[:, 2]),
-        "hits_over_static": table[:, 0].mean() / table[:, 2].mean() if table[:, 2].any() else None,
-        "no_cut": float(table[:, 4].mean()),
-    }
-
-
-def interval(values: NDArray[np.float64]) -> dict[str, float]:
-    """Mean, and the middle 95 % of the splits."""
-    low, high = np.percentile(values, (2.5, 97.5))
-    return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
 
 
 def by_kind(sources: Sequence[Source], inputs: Sequence[PairInputs]) -> list[dict[str, Any]]:
@@ -182,18 +147,41 @@ def measure(
     entry: StandIn, memory: Memory, sources: Sequence[Source], inputs: Sequence[PairInputs], splits: int
 ) -> dict[str, Any]:
     """Return the figures of one set, by a model that has not seen its source."""
-    data = read_inputs(entry.pairs, memory)
+    data = read_inputs(without_repeats(entry.pairs), memory)
     taken = [place for place, source in enumerate(sources) if source.name not in entry.left_out]
     whole = [np.ones(len(inputs[place]), dtype=np.bool_) for place in taken]
     model = fit_default([sources[place] for place in taken], [inputs[place] for place in taken], whole)
+    found = evaluate_splits(data, model, max_errors=BOUNDS, splits=splits, seed=SEED)
+    shipped = as_shipped([sources[place] for place in taken], [inputs[place] for place in taken])
     return {
         "set": entry.name,
         "n": len(data),
         "true_pairs": float(data.labels.mean()),
         "ap_cosine": float(average_precision_score(data.labels, data.cosine)),
+        "without_labels": without_labels(data, shipped),
         "ap_without_labels": float(average_precision_score(data.labels, model.scores(data.features, data.vectors))),
-        "bounds": check_splits(data, model, splits),
+        "bounds": {f"{bound:g}": row for bound, row in found.items()},
     }
+
+
+def as_shipped(sources: Sequence[Source], inputs: Sequence[PairInputs]) -> PairModel:
+    """Return the model that would ship if only these sources were there: fitted without a fold, its cuts set on it."""
+    folds = [group_folds(source.groups, FOLDS) for source in sources]
+    model = fit_default(sources, inputs, [fold != 0 for fold in folds])
+    generated = [place for place, source in enumerate(sources) if source.name in {"written", "workload", "questions"}]
+    held = [inputs[place].take(np.flatnonzero(folds[place] == 0)) for place in generated]
+    scores = np.concatenate([model.scores(data.features, data.vectors) for data in held])
+    labels = np.concatenate([data.labels for data in held])
+    return replace(model, cuts={bound: decide_cut(scores, labels, max_error=bound) for bound in BOUNDS})
+
+
+def without_labels(data: PairInputs, model: PairModel) -> dict[str, dict[str, Any]]:
+    """Return what the cuts of a model that knows nothing of these pairs serve of them."""
+    rows = {}
+    for bound in BOUNDS:
+        found = figures_of(data, Calibrated(model=model, static={}, refitted=False, labelled=0), bound)
+        rows[f"{bound:g}"] = {name: found[name] for name in ("hit_ratio", "error_ratio", "no_cut")}
+    return rows
 
 
 def table_rows(result: dict[str, Any]) -> list[str]:
@@ -202,10 +190,19 @@ def table_rows(result: dict[str, Any]) -> list[str]:
     for name, row in result["bounds"].items():
         ratio = "-" if row["hits_over_static"] is None else f"{row['hits_over_static']:.2f}"
         lines.append(
-            f"{result['set']:26} {name:>5} {row['bound_kept']:6.3f} {row['hit_ratio']['mean']:7.4f} "
+            f"{result['set']:32} {name:>5} {row['bound_kept']:6.3f} {row['hit_ratio']['mean']:7.4f} "
             f"{row['hit_ratio_static']['mean']:7.4f} {ratio:>6} {row['no_cut']:6.2f}"
         )
     return lines
+
+
+def write_report(out: Path, changes: dict[str, Any], measured: Sequence[dict[str, Any]]) -> None:
+    """Put what was measured into the result file, beside the sets that are there."""
+    report = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"sets": []}
+    fresh = {row["set"]: row for row in measured}
+    sets = [fresh.pop(row["set"], row) for row in report["sets"]] + list(fresh.values())
+    report |= {**changes, "summary": [summary(sets, bound) for bound in BOUNDS], "sets": sets}
+    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -213,33 +210,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--splits", type=int, default=200)
+    parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/cache_pairs.json"))
     options = parser.parse_args()
-    started = time.monotonic()
     encoder = OnnxEmbedder(pool=InferencePool())
     memory = Memory(encoder)
     sources = build_sources(options.shared, memory)
     inputs = [read_inputs(source.pairs, memory) for source in sources]
-    kinds = by_kind(sources, inputs)
-    print(f"{'set':26} {'bound':>5} {'kept':>6} {'model':>7} {'static':>7} {'ratio':>6} {'no cut':>6}", flush=True)
+    changes: dict[str, Any] = {
+        "seed": SEED,
+        "calibration_share": CALIBRATION,
+        "confidence": 0.95,
+        "encoder_digest": encoder.digest,
+        "versions": {name: version(name) for name in ("numpy", "scikit-learn", "onnxruntime", "polars")},
+    }
+    if not options.only:
+        changes["hard_negatives_by_kind"] = by_kind(sources, inputs)
+    print(f"{'set':32} {'bound':>5} {'kept':>6} {'model':>7} {'static':>7} {'ratio':>6} {'no cut':>6}", flush=True)
     results: list[dict[str, Any]] = []
     for entry in stand_ins(options.shared, memory, sources):
+        if options.only not in entry.name:
+            continue
         results.append(measure(entry, memory, sources, inputs, options.splits))
         print("\n".join(table_rows(results[-1])), flush=True)
-        report = {
-            "seed": SEED,
-            "calibration_share": CALIBRATION,
-            "confidence": 0.95,
-            "encoder_digest": encoder.digest,
-            "versions": {name: version(name) for name in ("numpy", "scikit-learn", "onnxruntime", "polars")},
-            "seconds": round(time.monotonic() - started),
-            "summary": [summary(results, bound) for bound in BOUNDS],
-            "sets": results,
-            "hard_negatives_by_kind": kinds,
-        }
-        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    for bound in BOUNDS:
-        print(summary(results, bound))
+        write_report(options.out, changes, results)
+    report = json.loads(options.out.read_text(encoding="utf-8"))
+    print("\n".join(str(row) for row in report["summary"]))
 
 
 if __name__ == "__main__":

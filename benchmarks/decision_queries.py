@@ -1,131 +1,60 @@
-"""Times the queries behind the dashboard over a generated decision log, on SQLite and on PostgreSQL.
+"""Times the dashboard's queries, `tiergate replay` and the dashboard's page over a generated decision log.
 
-    python benchmarks/decision_queries.py [--rows 1000000] [--postgres URL]
+    python benchmarks/decision_queries.py [--rows 1000000] [--no-postgres]
 
-Rows have the size of real ones: the whole record and an embedding of 384 dimensions; one in fifty has feedback.
-Each figure is the median of nine runs after a first one, in milliseconds; the first one is given too.
+SQLite, and Debian's PostgreSQL, which this starts. Rows have the size of real ones: the whole record and an embedding
+of 384 dimensions; one in fifty has feedback, one in fifty was sent to a tier by chance. Each query's figure is the
+median of nine runs after a first one, in milliseconds; the first one is given too. Replay is timed as the command does
+it, from opening the log to the estimates, and once as a process. The page is timed in a headless Chromium from the
+start of the navigation until its tiles and charts are drawn.
 """
 
 import argparse
 import json
 import os
 import platform
-import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import yaml
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
+from decision_rows import DAYS, fill
+from decision_servers import KEY, run_chromium, run_dashboard, run_postgres
 from tiergate.adapters.decision_database import DecisionDatabase, parse_url
 from tiergate.adapters.decision_rollups import hour_of
 from tiergate.adapters.decision_search import Cursor, find_decision, find_decisions
 from tiergate.adapters.decision_summary import read_summary
-from tiergate.adapters.decision_tables import DECISIONS, FEEDBACK, FEEDBACK_COPIES, build_values
+from tiergate.cli.replay import read_log
+from tiergate.pack import locate_pack
+from tiergate.settings import Policy, load_policy
+from tiergate_classifier.replay_estimate import replay
 
 RESULTS = Path(__file__).parent / "results" / "decision_queries.json"
-DAYS, RUNS = 30, 9
-TIERS = (("simple", 0.70, 4.35e-7), ("medium", 0.25, 5e-6), ("frontier", 0.05, 1.5e-5))
+RUNS, PAGE_RUNS, CHARTS = 9, 5, 7
 
 
-def build_row(number: int, ts: float, random_: random.Random) -> dict[str, Any]:
-    """Return a row of the record, shaped like those of the reference case."""
-    tier, _, price = random_.choices(TIERS, [share for _, share, _ in TIERS])[0]
-    hit = random_.random() < 0.3
-    escalated = not hit and random_.random() < 0.03
-    confidence = None if hit else min(1.0, max(0.0, random_.gauss(0.55 if escalated else 0.9, 0.06)))
-    tokens = random_.randint(50, 900)
-    call = {
-        "tier": tier, "model_group": f"tier-{tier}", "model": "model-of-the-tier", "provider": f"provider-{tier}",
-        "fallback_from": None, "prompt_tokens": tokens, "completion_tokens": tokens // 2, "cached_tokens": 0,
-        "cost_usd": 1.5 * tokens * price, "ms": random_.lognormvariate(5, 0.5), "start_ms": 4.0, "status": "ok",
-    }  # fmt: skip
-    calls = [] if hit else [call]
-    if escalated:
-        calls.append({**call, "tier": "frontier", "model_group": "tier-frontier", "cost_usd": 1.5 * tokens * 1.5e-5})
-    cost, baseline = sum(item["cost_usd"] for item in calls), 1.5 * tokens * 1.5e-5
-    domain = random_.choice(("coding", "finance", "general", "legal", "support"))
-    return {
-        "decision_id": f"{number:032x}", "ts": ts, "call_id": f"call-{number}", "trace_id": f"{number:032x}",
-        "tenant": f"{random_.randint(0, 40):032x}", "entry_model": "auto", "strategy": "cascade",
-        "experiment": "gate-065-vs-075" if number % 2 else None, "arm": "ab"[number % 4 // 2] if number % 2 else None,
-        "session": None,
-        "cache": {"outcome": "hit" if hit else "miss", "reason": "similar_enough" if hit else "below_min_similarity",
-                  "similarity": random_.uniform(0.92, 1) if hit else random_.uniform(0.1, 0.9),
-                  "error_bound": None, "age_s": 60.0 if hit else None, "entry_id": "e" if hit else None},
-        "route": {"outcome": "skipped" if hit else "routed", "reason": "cache_hit" if hit else "score_meets_quality",
-                  "tier": None if hit else tier, "score": None if hit else random_.uniform(0.9, 1),
-                  "scores": {"simple": 0.95, "medium": 0.97, "frontier": 0.99}, "domain": domain,
-                  "domain_score": 0.8, "classifier": "embedded", "artifact_digest": "sha256:0123456789ab", "ms": 0.4},
-        "gate": {"outcome": "skipped" if hit else "escalated" if escalated else "trusted",
-                 "reason": "cache_hit" if hit else "confidence_low" if escalated else "confidence_high",
-                 "confidence": confidence, "final_confidence": confidence,
-                 "signals": {"mean_logprob": -0.2, "min_logprob": -1.2, "entropy": 0.3},
-                 "escalate_below": 0.7, "trust_from": 0.85, "escalate_to": None, "verifier": None},
-        "calls": calls, "final_tier": "frontier" if escalated else tier, "cost_usd": cost,
-        "baseline_cost_usd": baseline, "saved_usd": baseline - cost,
-        "latency_ms": 5.0 if hit else sum(item["ms"] for item in calls) + 5, "overhead_ms": 3.0,
-        "stage_ms": {"semantic_cache": 2.0, "intent_router": 0.5}, "stage_start_ms": {"semantic_cache": 0.0},
-        "status": "ok" if number % 500 else "failed", "errors": {}, "feedback": None,
-    }  # fmt: skip
+def measure(run: Callable[[], Any], runs: int = RUNS) -> dict[str, float]:
+    """Return the time of the first run and the median of the next ones, in milliseconds."""
+    times = []
+    for _ in range(runs + 1):
+        started = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - started))
+    return {"first_ms": round(times[0], 1), "p50_ms": round(statistics.median(times[1:]), 1)}
 
 
-def build_pieces(rows: int, end: float) -> Iterator[list[dict[str, Any]]]:
-    """Yield column values in pieces, spread over the days before `end`."""
-    random_ = random.Random(4711)  # noqa: S311  a workload, not a secret
-    embedding = random_.randbytes(4 * 384)
-    step = DAYS * 86400 / rows
-    piece: list[dict[str, Any]] = []
-    for number in range(rows):
-        row = build_row(number, end - (rows - number) * step, random_)
-        piece.append({**build_values(row, number, clean=False), "embedding": embedding})
-        if len(piece) == 2000:
-            yield piece
-            piece = []
-    yield piece
-
-
-def build_feedback(piece: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return feedback on one in fifty."""
-    return [
-        {
-            "decision_id": values["decision_id"], "source": "user", "ts": values["ts"] + 60,
-            "score": float(values["recorded_at"] % 7 > 0), "wrong_cache_hit": False, "comment": "",
-            "decision_ts": values["ts"], **{name: values[name] for name in FEEDBACK_COPIES},
-        }
-        for values in piece[::50]
-    ]  # fmt: skip
-
-
-def fill(url: sa.URL, rows: int, end: float) -> dict[str, float]:
-    """Write the log and sum it up; return how long both took in seconds."""
-    database = DecisionDatabase(url)
-    database.open_schema()
-    engine = sa.create_engine(url)
-    started = time.perf_counter()
-    for piece in build_pieces(rows, end):
-        if piece:
-            with engine.begin() as connection:
-                connection.execute(sa.insert(DECISIONS), piece)
-                connection.execute(sa.insert(FEEDBACK), build_feedback(piece))
-    written = time.perf_counter()
-    if url.get_backend_name() != "sqlite":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("ANALYZE"))
-    summed = time.perf_counter()
-    while database.tidy(hours=24):
-        pass
-    done = time.perf_counter()
-    database.close()
-    engine.dispose()
-    return {"write_s": round(written - started, 1), "sum_hours_s": round(done - summed, 1)}
-
-
-def measure(url: sa.URL, rows: int, end: float) -> dict[str, Any]:
-    """Return the time of each query in milliseconds."""
+def measure_queries(url: sa.URL, rows: int, end: float) -> dict[str, Any]:
+    """Return the time of each query of the dashboard."""
     database = DecisionDatabase(url)
     last = hour_of(end) + 1
     newest = Cursor(ts=end - 86400, decision_id="0")
@@ -142,16 +71,77 @@ def measure(url: sa.URL, rows: int, end: float) -> dict[str, Any]:
         ),
         "one decision": lambda c: find_decision(c, f"{rows // 2:032x}"),
     }
-    figures = {}
-    for name, query in queries.items():
-        times = []
-        for _ in range(RUNS + 1):
-            started = time.perf_counter()
+
+    def timed(query: Callable[[sa.Connection], Any]) -> dict[str, float]:
+        def run() -> None:
             with database.snapshot() as connection:
                 query(connection)
-            times.append(1000 * (time.perf_counter() - started))
-        figures[name] = {"first_ms": round(times[0], 1), "p50_ms": round(statistics.median(times[1:]), 1)}
+
+        return measure(run)
+
+    figures = {name: timed(query) for name, query in queries.items()}
     database.close()
+    return figures
+
+
+def build_policy(folder: Path, min_quality: float) -> Path:
+    """Write the quickstart's policy with another bound, and return its file."""
+    text = yaml.safe_load((locate_pack("quickstart") / "policy.yaml").read_text(encoding="utf-8"))
+    text["intent_router"]["min_quality"] = min_quality
+    text.pop("domains", None)  # the rows' domains are drawn without a thought for overrides
+    file = folder / f"policy-{min_quality}.yaml"
+    file.write_text(yaml.safe_dump(text), encoding="utf-8")
+    return file
+
+
+def measure_replay(url: str, folder: Path) -> dict[str, Any]:
+    """Return the time of a replay with the same bound and with another one, and of the command as a process."""
+
+    def run(policy: Policy) -> Any:
+        columns, cuts = read_log(url, policy)
+        return replay(columns, policy, cuts)
+
+    figures: dict[str, Any] = {}
+    for bound in (0.95, 0.8):
+        policy = load_policy(build_policy(folder, bound))
+        found = run(policy)
+        figures[f"min_quality {bound}"] = {
+            **measure(lambda policy=policy: run(policy), 5),  # type: ignore[misc]
+            "n": found.n,
+            "changed": round(found.changed, 4),
+            "cost_usd": next(item.value for item in found.estimates if item.metric == "cost_usd"),
+        }
+    command = [str(Path(sys.executable).with_name("tiergate")), "replay", "--decisions", url, "--json"]
+    command += ["--policy", str(build_policy(folder, 0.8))]
+    process = measure(lambda: subprocess.run(command, check=True, capture_output=True), 3)
+    figures["the command, as a process"] = process
+    return figures
+
+
+def measure_page(url: str, rows: int) -> dict[str, Any]:
+    """Return the time of the page until its tiles and charts are drawn, for two windows."""
+    figures = {}
+    with run_dashboard(url, rows) as address, run_chromium() as browser:
+        browser.get(address)
+        browser.execute_script("sessionStorage.setItem('tiergate-key', arguments[0])", KEY)
+        for hours in (24, 24 * DAYS):
+            browser.execute_script("sessionStorage.setItem('tiergate-hours', arguments[0])", str(hours))
+
+            def load() -> float:
+                browser.execute_cdp_cmd("Network.clearBrowserCache", {})
+                browser.get(address)
+                WebDriverWait(browser, 30, poll_frequency=0.01).until(
+                    lambda browser: (
+                        len(browser.find_elements(By.CSS_SELECTOR, "canvas")) >= CHARTS
+                        and browser.find_elements(By.CSS_SELECTOR, ".tile")
+                    )
+                )
+                return float(browser.execute_script("return performance.now()"))
+
+            times = [load() for _ in range(PAGE_RUNS + 1)]
+            figures[f"{hours} hours"] = {
+                "first_ms": round(times[0], 1), "p50_ms": round(statistics.median(times[1:]), 1),
+            }  # fmt: skip
     return figures
 
 
@@ -159,22 +149,28 @@ def main() -> None:
     """Fill, measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--postgres", help="URL of an empty PostgreSQL database; left out, it is not measured")
+    parser.add_argument("--no-postgres", action="store_true", help="measure SQLite only")
+    parser.add_argument("--keep", type=Path, help="folder of the SQLite log; one that is there is measured as it is")
     options = parser.parse_args()
-    end = time.time()
     result: dict[str, Any] = {
         "rows": options.rows, "days": DAYS, "runs": RUNS, "cores": os.cpu_count(),
         "python": platform.python_version(), "databases": {},
     }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        urls = {"sqlite": f"sqlite:///{folder}/decisions.db"}
-        if options.postgres:
-            urls["postgresql"] = options.postgres
-        for name, text in urls.items():
-            url = parse_url(text)
-            filled = fill(url, options.rows, end)
-            result["databases"][name] = {**filled, "queries": measure(url, options.rows, end)}
-            print(name, json.dumps(result["databases"][name], indent=2), flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        kept = options.keep or folder
+        for name in ("sqlite",) if options.no_postgres else ("sqlite", "postgresql"):
+            server = run_postgres() if name == "postgresql" else nullcontext(f"sqlite:///{kept}/decisions.db")
+            with server as text:
+                url, end = parse_url(text), time.time()
+                there = name == "sqlite" and (kept / "decisions.db").exists()
+                figures: dict[str, Any] = {} if there else fill(url, options.rows, end)
+                figures["load_before"] = [round(load, 1) for load in os.getloadavg()]
+                figures["queries"] = measure_queries(url, options.rows, end)
+                figures["replay"] = measure_replay(text, folder)
+                figures["page"] = measure_page(text, options.rows)
+            result["databases"][name] = figures
+            print(name, json.dumps(figures, indent=2), flush=True)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tiergate.adapters.decision_columns import DecisionColumns, read_columns
 from tiergate.policy.exploration import decide_exploration
 from tiergate.policy.intent_router import decide_route
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 from tiergate_classifier.replay_estimate import replay
-from tiergate_classifier.replay_log import LoggedDecision, ReplayError
+from tiergate_classifier.replay_log import ReplayError
 
 TIERS = ("simple", "medium", "frontier")
 PRICES = {"simple": 0.435e-6, "medium": 5e-6, "frontier": 15e-6}
@@ -40,7 +41,7 @@ def build_policy(min_quality: float, share: float) -> Policy:
 
 def draw_log(
     rng: np.random.Generator, rows: int, logging: Policy, asked: Policy, seed: int
-) -> tuple[list[LoggedDecision], dict[str, float]]:
+) -> tuple[DecisionColumns, dict[str, float]]:
     """Return a log and the truth about the asked policy."""
     logged, truth = [], {"cost_usd": 0.0, "latency_ms": 0.0}
     for row in range(rows):
@@ -56,24 +57,19 @@ def draw_log(
         tier = str(drawn.tier)
         truth["cost_usd"] += cost[wanted] / rows
         truth["latency_ms"] += latency[wanted] / rows
+        call = {
+            "tier": tier, "status": "ok", "prompt_tokens": tokens, "completion_tokens": 0, "cost_usd": cost[tier],
+            "ms": latency[tier],
+        }  # fmt: skip
         logged.append(
-            LoggedDecision(
-                classification=found,
-                controlled_tier=None,
-                tier=tier,
-                propensity=float(drawn.propensity or 1.0),
-                confidence=0.9,
-                failure=None,
-                escalated=False,
-                tokens=tokens,
-                first_cost_usd=cost[tier],
-                first_ms=latency[tier],
-                cost_usd=cost[tier],
-                latency_ms=latency[tier],
-                quality=float("nan"),
-            )
-        )
-    return logged, truth
+            {
+                "route": {"tier": tier, "reason": route.reason, "lower_bounds": bounds,
+                          "propensity": drawn.propensity or 1.0},
+                "gate": {"outcome": "trusted", "reason": "confidence_high", "confidence": 0.9},
+                "calls": [call], "cost_usd": cost[tier], "latency_ms": latency[tier],
+            }
+        )  # fmt: skip
+    return read_columns(logged), truth
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ python docs/generate.py [--check]: --check writes nothing and exits 1 when a fil
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import typer.main
 import yaml
+from sizing_page import sizing_page
 
 from tiergate.cli.main import app
 from tiergate.cli.probe_file import ProbeFile, write_probe_schema
@@ -51,6 +53,8 @@ def pages() -> Mapping[Path, str]:
     return {
         reference / "policy.md": policy_page(),
         reference / "headers.md": headers_page(),
+        reference / "http.md": http_page(),
+        ROOT / "docs" / "how-to" / "size.md": sizing_page(NOTE),
         reference / "record.md": record_page(),
         reference / "cli.md": cli_page(),
         reference / "probes.md": probes_page(),
@@ -144,6 +148,14 @@ def headers_page() -> str:
     return text + "".join(f"| `{name}` | {HEADER_TEXT[name][0]} | {HEADER_TEXT[name][1]} |\n" for name in Header)
 
 
+def http_page() -> str:
+    """Return the page of the HTTP endpoints."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # LiteLLM asks the network for prices otherwise
+    from http_reference import build_http_page  # noqa: PLC0415  imports LiteLLM
+
+    return build_http_page(NOTE)
+
+
 def record_page() -> str:
     """Return the page of the decision record, its closed sets and the metrics."""
     text = f"# Decision record\n\n{NOTE}One for each request: a row of the decision log, a JSON line, a span.\n\n"
@@ -169,14 +181,21 @@ def _commands(prefix: str, group: Any) -> Iterator[str]:
     """Yield a section for each command, those of a group under it behind the group's name."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:  # a command that has others under it
+                yield _command(f"{prefix} {name}", command)
             yield from _commands(f"{prefix} {name}", command)
             continue
-        text = f"\n## {prefix} {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
-        for item in command.params:
-            is_option = item.param_type_name == "option"
-            shown = " ".join(item.opts) if is_option else str(item.metavar or item.name).upper()
-            text += f"| `{shown}` | {getattr(item, 'help', None) or ''} |\n"
-        yield text
+        yield _command(f"{prefix} {name}", command)
+
+
+def _command(name: str, command: Any) -> str:
+    """Return the section of one command."""
+    text = f"\n## {name}\n\n{command.help}\n\n| Argument or option | Meaning |\n|---|---|\n"
+    for item in command.params:
+        is_option = item.param_type_name == "option"
+        shown = " ".join(item.opts) if is_option else str(item.metavar or item.name).upper()
+        text += f"| `{shown}` | {getattr(item, 'help', None) or ''} |\n"
+    return text
 
 
 def probes_page() -> str:

@@ -201,6 +201,9 @@ class _EvidenceTable:
             prior=float(raw[0]),
             prior_mean=float(self.mean[0]),
             answer={name: weight for name, weight in named.items() if weight},
+            answer_mean={
+                name: mean for name, mean in zip(ANSWER_FEATURES, self.mean[1:].tolist(), strict=True) if named[name]
+            },
             spread=spread,
         )
 

@@ -31,9 +31,18 @@ WORKLOAD = HERE / "workload"
 
 HARD_FACTS = tuple(
     FEATURES.index(name)
-    for name in ("numbers_changed", "dates_changed", "units_changed", "names_changed", "antonyms", "direction_changed")
+    for name in (
+        "numbers_changed",
+        "dates_changed",
+        "units_changed",
+        "names_changed",
+        "negation_changed",
+        "antonyms",
+        "direction_changed",
+    )
 )
-"""Features that tell two prompts of one intent have different answers."""
+"""Features that tell two prompts of one intent have different answers. Negation is among them since one intent holds
+both "it works" and "it does not work": as true pairs, those taught the model that a "not" hardly matters."""
 
 NEIGHBOURS = 30
 """How many nearest prompts a weak negative is drawn from."""

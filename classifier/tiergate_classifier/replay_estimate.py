@@ -15,8 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tiergate.adapters.decision_columns import DecisionColumns, split_by_domain
+from tiergate.ports import Classification
 from tiergate.settings import Policy
-from tiergate_classifier.replay_log import METRICS, Floats, LoggedDecision, Replayed, ReplayError, replay_rows
+from tiergate_classifier.replay_log import METRICS, NO_CUTS, Floats, Replayed, ReplayError, replay_columns
 
 _DRAWN_BELOW = 0.5
 """A logged propensity up to this means that exploration drew the tier: the router's own choice has more."""
@@ -72,45 +74,58 @@ class Replay:
     tier_shares: dict[str, float]
 
 
-def replay(rows: Sequence[LoggedDecision], policy: Policy) -> Replay:
+def replay(columns: DecisionColumns, policy: Policy, cuts: Classification = NO_CUTS) -> Replay:
     """Estimate what the requests of a log would have given under a policy.
+
+    Args:
+        columns: The log.
+        policy: What to ask about.
+        cuts: A classification of which only the cuts count: those of the artifact that the log was written with.
 
     Raises:
         ReplayError: The log is empty, or cannot tell: decisions change and were never explored, or too rarely.
     """
-    if not rows:
+    if not len(columns):
         raise ReplayError("the log", "", "has no decisions", "name a log that has some")
-    if not any(row.classification is not None for row in rows):
+    if not columns.classified.any():
         raise ReplayError("the log", "route.lower_bounds", "no row has it", "replay a log of this version or later")
-    replayed = replay_rows(rows, policy)
+    replayed = replay_columns(columns, policy, cuts)
     changed = ~replayed.matched & ~replayed.fixed
     exploratory = replayed.propensity < 1.0
     informative = int((replayed.matched & exploratory & (replayed.propensity <= _DRAWN_BELOW)).sum())
-    _refuse_blind(changed, exploratory, informative)
+    _refuse_blind(changed, exploratory, changed & (replayed.propensity > _DRAWN_BELOW), informative)
     exact = not changed.any()
     estimates, ips = [], []
     for metric in METRICS:
         estimates.append(_estimate(replayed, metric, exact=exact, robust=True))
         ips.append(_estimate(replayed, metric, exact=exact, robust=False))
-    routed = [tier for tier, fixed in zip(replayed.tiers, replayed.fixed, strict=True) if not fixed]
+    counts = np.bincount(replayed.tiers[~replayed.fixed], minlength=len(replayed.names)).tolist()
+    routed = dict(zip(replayed.names, counts, strict=True))
     return Replay(
-        n=len(rows),
+        n=len(columns),
         changed=float(changed.mean()),
         matched_changed=informative,
         extended=float(replayed.extended.mean()),
         estimates=tuple(estimates),
         ips=tuple(ips),
-        tier_shares={name: routed.count(name) / max(1, len(routed)) for name in policy.tier_names},
+        tier_shares={name: routed[name] / max(1, sum(counts)) for name in policy.tier_names},
     )
 
 
-def _refuse_blind(changed: NDArray[np.bool_], exploratory: NDArray[np.bool_], informative: int) -> None:
+def _refuse_blind(
+    changed: NDArray[np.bool_], exploratory: NDArray[np.bool_], moved: NDArray[np.bool_], informative: int
+) -> None:
+    """Refuse what the log cannot tell.
+
+    Rows that exploration drew away from the router's choice differ from any policy that chooses as the router did;
+    `moved` are those where the policy differs from the router itself.
+    """
     blind = int((changed & ~exploratory).sum())
     if blind:
         problem = f"{blind} of {len(changed)} decisions would change and no other tier was ever possible for them"
         fix = "set `exploration.share` (0.02 is enough for some thousand requests) and replay a later week"
         raise ReplayError("the log", "route.propensity", problem, fix)
-    if changed.any() and informative < MIN_MATCHED:
+    if moved.any() and informative < MIN_MATCHED:
         problem = f"only {informative} explored rows are on the tier that the policy wants, {MIN_MATCHED} are needed"
         raise ReplayError("the log", "route.propensity", problem, "let exploration run longer, or raise its share")
 
@@ -186,25 +201,54 @@ def _unknown(metric: str, why: str) -> Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPoint:
-    """One value of a threshold and what the log says of it; `replay` is None where it cannot tell."""
+    """One value of a threshold and what the log says of it.
 
+    Attributes:
+        domain: Whose rows; empty for those of all domains.
+        key: Dotted key of the threshold.
+        value: Its value.
+        chosen: Whether the policy that was asked about has this value.
+        replay: What the log says; None where it cannot tell.
+        why: Why it cannot tell; empty when it can.
+    """
+
+    domain: str
     key: str
     value: float
+    chosen: bool
     replay: Replay | None
     why: str = ""
 
 
-def sweep(rows: Sequence[LoggedDecision], policies: Sequence[tuple[str, float, Policy]]) -> list[SweepPoint]:
-    """Replay a log under each value of a threshold.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A value of a threshold to be replayed: its key, the policy with it, and whether the policy has it anyway."""
+
+    key: str
+    value: float
+    policy: Policy
+    chosen: bool = False
+
+
+def sweep(
+    columns: DecisionColumns, thresholds: Sequence[Threshold], cuts: Classification = NO_CUTS, *, by_domain: bool = True
+) -> list[SweepPoint]:
+    """Replay a log under each value of a threshold: all rows, then those of each domain.
 
     Args:
-        rows: The log.
-        policies: Dotted key, value, and the policy with that value.
+        columns: The log.
+        thresholds: What to replay.
+        cuts: As for `replay`.
+        by_domain: Whether each domain is replayed too.
     """
-    points = []
-    for key, value, policy in policies:
-        try:
-            points.append(SweepPoint(key=key, value=value, replay=replay(rows, policy)))
-        except ReplayError as exc:
-            points.append(SweepPoint(key=key, value=value, replay=None, why=exc.problem))
-    return points
+    parts = {"": columns, **(split_by_domain(columns) if by_domain else {})}
+    return [_replay_point(domain, part, threshold, cuts) for domain, part in parts.items() for threshold in thresholds]
+
+
+def _replay_point(domain: str, columns: DecisionColumns, at: Threshold, cuts: Classification) -> SweepPoint:
+    found, why = None, ""
+    try:
+        found = replay(columns, at.policy, cuts)
+    except ReplayError as exc:
+        why = exc.problem
+    return SweepPoint(domain=domain, key=at.key, value=at.value, chosen=at.chosen, replay=found, why=why)

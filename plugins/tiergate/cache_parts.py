@@ -9,6 +9,7 @@ from typing import Any
 from tiergate.adapters.absent_store import AbsentStore
 from tiergate.adapters.answer_cipher import AnswerCipher
 from tiergate.adapters.litellm_flight_board import LiteLLMFlightBoard
+from tiergate.adapters.pair_label_file import PairLabelFile, Recall, Renewal
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
 from tiergate.adapters.qdrant_server_store import QdrantServerStore
 from tiergate.cache_settings import EdgeStore
@@ -19,7 +20,7 @@ from tiergate.ports import AnswerStore, Clock, Embedder, FlightBoard, Invalidati
 from tiergate.settings import Policy
 from tiergate.stages.cache_upkeep import CacheUpkeep
 from tiergate.stages.grey_zone import GreyZone
-from tiergate.stages.pair_judge import PairJudge
+from tiergate.stages.pair_judge import CutBook, PairJudge
 from tiergate.stages.refilled_store import RefilledStore
 from tiergate.stages.semantic_cache import SemanticCache
 from tiergate.stages.single_flight import SingleFlights
@@ -47,6 +48,7 @@ def build_semantic_cache(
     board: FlightBoard | None = None,
     pair_model: PairModel | None = None,
     old: SemanticCache | None = None,
+    labels: PairLabelFile | None = None,
 ) -> SemanticCache:
     """Build the stage.
 
@@ -58,6 +60,7 @@ def build_semantic_cache(
         board: Where workers meet; None for one process.
         pair_model: The model behind `max_error`; without one only exact matches are served under a bound.
         old: The stage before a reload, whose flights, labels and recalled entries go on; None at the start.
+        labels: Where labels and recalls outlive the process; None keeps them in memory only.
     """
     settings, gate = policy.semantic_cache, policy.confidence_gate
     cache = SemanticCache(
@@ -67,17 +70,43 @@ def build_semantic_cache(
         version=answer_version(policy),
         trust_from=gate.trust_from if gate.enabled else None,
         embedder=embedder,
-        judge=PairJudge(embedder=embedder, model=pair_model, max_error=settings.max_error),
+        judge=PairJudge(embedder=embedder, model=pair_model, max_error=settings.max_error, cuts=CutBook()),
         flights=SingleFlights(settings.single_flight, clock, board),
         limit=StoreLimit(settings.store_limit, clock),
-        grey_zone=GreyZone(settings),
+        grey_zone=GreyZone(settings, book=labels) if old is None else old.grey_zone,
     )
     if old is None:
+        if labels is not None and cache.grey_zone is not None:
+            restore_labels(cache.grey_zone, labels)
         return cache
     if old.grey_zone is not None:
         old.grey_zone.retune(settings)
     limit = old.limit if settings.store_limit == old.settings.store_limit else cache.limit
-    return replace(cache, flights=old.flights, limit=limit, grey_zone=old.grey_zone)
+    return replace(cache, flights=old.flights, limit=limit, judge=_keep_cuts(cache.judge, old.judge))
+
+
+def restore_labels(grey_zone: GreyZone, labels: PairLabelFile) -> None:
+    """Bring slices, recalled entries and anchors to where an earlier process left them. Blocks."""
+    for row in labels.read():
+        if isinstance(row, Recall):
+            grey_zone.restore_recall(row.entry_id, tenant=row.tenant, pair=row.pair)
+        elif isinstance(row, Renewal):
+            grey_zone.restore_renewal(row.entry_id)
+        elif row.would_hit:
+            grey_zone.add_label(row.tenant, row.similarity, same=row.same)
+
+
+def build_labels(policy: Policy) -> PairLabelFile | None:
+    """Build where labels and recalls are kept; None when the cache is switched off."""
+    return PairLabelFile(policy.semantic_cache.labels) if policy.semantic_cache.enabled else None
+
+
+def _keep_cuts(judge: PairJudge | None, old: PairJudge | None) -> PairJudge | None:
+    """Return the judge of a reloaded policy, with the cuts in force where its bound and model are still the same."""
+    if judge is None or old is None or old.max_error != judge.max_error:
+        return judge
+    digests = [None if one.model is None else one.model.digest for one in (judge, old)]
+    return replace(judge, cuts=old.cuts) if digests[0] == digests[1] else judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +123,7 @@ class StoreInvalidator:
             StoreError: The store failed.
         """
         if invalidation.entry_id is not None:
-            return await self.upkeep.recall(invalidation.entry_id, actor="http")
+            return await self.upkeep.recall(invalidation.entry_id, actor="http", asked=invalidation.asked)
         older = invalidation.older_than_s
         selection = Selection(
             tenant=invalidation.tenant,

@@ -49,6 +49,8 @@ class Request:
         system_key: Digest like `context_key`, without the earlier turns.
         earlier: (role, text) of each turn before the last one that is no system prompt.
         tags: Tags of the request, such as the version of a document in it; not part of the match.
+        tool_schemas: JSON schema of the arguments of each tool on offer, by name; the client's own objects.
+        answer_schema: JSON schema that the answer has to follow; None when none was asked for.
     """
 
     call_id: str
@@ -76,6 +78,8 @@ class Request:
     system_key: str = ""
     earlier: tuple[tuple[str, str], ...] = ()
     tags: tuple[str, ...] = ()
+    tool_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    answer_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tiergate.adapters.decision_database import find_sqlite_path, parse_url
 from tiergate.adapters.encoder_folder import builtin_encoder, load_encoder_folder
+from tiergate.adapters.gate_calibration_file import read_gate_calibration
 from tiergate.adapters.openai_embedder import digest_openai_encoder
 from tiergate.artifact import Artifact, builtin_artifact_path, load_artifact
 from tiergate.cache_settings import EdgeStore
@@ -19,6 +20,7 @@ from tiergate.config_check import check_config
 from tiergate.defects import Defect, Severity, error, from_error, warning
 from tiergate.errors import ArtifactError, ConfigurationError
 from tiergate.policy.experiment import apply_overrides
+from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.proxy_config import ProxyConfig, read_proxy_config
 from tiergate.settings import Encoder, Policy, read_policy
 
@@ -32,11 +34,12 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """A policy checked against its config.yaml, with the artifact it names."""
+    """A policy checked against its config.yaml, with the artifact and the gate's calibration it names."""
 
     policy: Policy
     artifact: Artifact
     cache_group: str | None
+    gate_calibration: GateCalibration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +106,17 @@ def check_pack(
     defects += _check_litellm_version(config_path or policy_path, litellm_version)
     if config is not None:
         defects += check_config(config, policy, policy_path=policy_path, environ=environ)
-    artifact = None
+    artifact = calibration = None
     if policy is not None:
         artifact, found = _read_artifact(policy, policy_path)
-        defects += found
+        calibration, also_found = read_gate_calibration(policy, policy_path)
+        defects += [*found, *also_found]
         for check in _POLICY_CHECKS:
             defects += check(policy, policy_path)
     defects.sort(key=lambda defect: defect.severity is Severity.WARNING)
     if policy is None or artifact is None or any(defect.severity is Severity.ERROR for defect in defects):
         return PackReport(pack=None, defects=tuple(defects))
-    pack = Pack(policy=policy, artifact=artifact, cache_group=find_cache_group(config))
+    pack = Pack(policy=policy, artifact=artifact, cache_group=find_cache_group(config), gate_calibration=calibration)
     return PackReport(pack=pack, defects=tuple(defects))
 
 

@@ -13,6 +13,7 @@ A folder of four files, none of them a pickle:
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -33,6 +34,9 @@ from tiergate.policy.pair_model import PairModel
 FORMAT_VERSION = 1
 MANIFEST, WEIGHTS, CUTS, CARD = "manifest.json", "weights.safetensors", "cuts.json", "card.md"
 PAYLOAD = (WEIGHTS, CUTS, CARD)
+
+DEPLOYMENT_LABELS = "deployment labels"
+"""Name of the training data that `tiergate calibrate cache` adds."""
 
 _REBUILD = "rebuild the pair model with `make pairs` or `tiergate calibrate cache`, or name another folder"
 
@@ -201,9 +205,17 @@ def _model(file: Path, raw: bytes, manifest: PairManifest, cuts: _Cuts, digest: 
             bias=float(tensors["bias"][0]),
             cuts={cut.max_error: ErrorCut(**cut.model_dump()) for cut in cuts.cuts},
             digest=digest,
+            fitted_until=_fitted_until(manifest),
         )
     except ValueError as exc:
         raise ArtifactError(file, "", str(exc), _REBUILD) from exc
+
+
+def _fitted_until(manifest: PairManifest) -> float:
+    """Return when a model that saw labels of a deployment was made, Unix time; 0 for one that saw none."""
+    if all(data.name != DEPLOYMENT_LABELS for data in manifest.training_data):
+        return 0.0
+    return datetime.fromisoformat(manifest.created_at).timestamp()
 
 
 def _read(file: Path) -> bytes:

@@ -56,6 +56,7 @@ class Classification:
         fallback: Class of the error for which a fallback scored; None when the classifier itself did.
         tier_cuts: Least lower bound from which risk control on held-out rows lets a tier answer, by tier name; None
             when no cut was found. Tiers that were not tested are absent.
+        cut_qualities: Share of good answers that the cut was chosen for, by tier name.
     """
 
     scores: Mapping[str, float]
@@ -65,6 +66,7 @@ class Classification:
     kind: str = ""
     fallback: str | None = None
     tier_cuts: Mapping[str, float | None] = field(default_factory=dict)
+    cut_qualities: Mapping[str, float] = field(default_factory=dict)
 
 
 class IntentClassifier(Protocol):
@@ -313,7 +315,8 @@ class Invalidation:
     Attributes:
         tenant: Only of this tenant, as it stands in the decision record; None for every tenant.
         prompt: Those stored for exactly this prompt.
-        entry_id: The one with this identifier.
+        entry_id: The one with this identifier; it is never served again.
+        asked: With `entry_id`, the unit vector of the prompt that was answered wrongly; None when not known.
         older_than_s: Those stored longer ago than this, in seconds.
         everything: All of them.
     """
@@ -321,6 +324,7 @@ class Invalidation:
     tenant: str | None = None
     prompt: str | None = None
     entry_id: str | None = None
+    asked: Vector | None = None
     older_than_s: float | None = None
     everything: bool = False
 

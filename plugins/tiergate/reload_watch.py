@@ -1,4 +1,4 @@
-"""Asks for a reload on SIGHUP, and when the files of an artifact have changed."""
+"""Asks for a reload on SIGHUP, and when an artifact or the gate's calibration has changed."""
 
 import logging
 import signal
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from tiergate.artifact import digest_of
-from tiergate.artifact_format import MANIFEST
 
 POLL_S = 2.0
 
@@ -16,18 +15,18 @@ _logger = logging.getLogger(__name__)
 
 
 class ReloadWatch:
-    """A thread that looks at manifests, and a handler of SIGHUP. Both only wake it; it calls `reload` itself.
+    """A thread that looks at files, and a handler of SIGHUP. Both only wake it; it calls `reload` itself.
 
     Args:
-        folders: Returns the artifact folders in use; a folder may be a link that moves.
+        files: Returns the files in use, such as an artifact's manifest; a folder above may be a link that moves.
         reload: Loads policy and artifacts anew; must not raise for a bad file.
-        poll_s: How often the manifests are looked at, in seconds.
+        poll_s: How often the files are looked at, in seconds.
     """
 
     def __init__(
-        self, folders: Callable[[], Sequence[Path]], reload: Callable[[], Any], *, poll_s: float = POLL_S
+        self, files: Callable[[], Sequence[Path]], reload: Callable[[], Any], *, poll_s: float = POLL_S
     ) -> None:
-        self._folders, self._reload, self._poll_s = folders, reload, poll_s
+        self._files, self._reload, self._poll_s = files, reload, poll_s
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._asked = False
         self._thread = threading.Thread(target=self._run, name="tiergate-reload", daemon=True)
@@ -65,7 +64,7 @@ class ReloadWatch:
                 self._reload()
 
     def _digests(self) -> tuple[str, ...]:
-        return tuple(_digest(folder / MANIFEST) for folder in self._folders())
+        return tuple(map(_digest, self._files()))
 
 
 def _digest(file: Path) -> str:

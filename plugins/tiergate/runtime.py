@@ -21,14 +21,17 @@ from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.adapters.vllm_classifier import VllmClassifier
 from tiergate.artifact import Artifact, load_artifact
+from tiergate.artifact_format import MANIFEST
 from tiergate.cache_parts import (
     build_board,
     build_cipher,
     build_invalidator,
+    build_labels,
     build_semantic_cache,
     build_store,
     find_pair_model,
 )
+from tiergate.cache_refit import CacheRefit
 from tiergate.drift_watch import DriftWatch
 from tiergate.errors import ArtifactError, ConfigurationError, PolicyError
 from tiergate.hooks.in_flight import InFlightRegistry
@@ -103,6 +106,7 @@ class Runtime:
         self._embedder = build_embedder(policy.encoder, self._pool)
         self._classifiers: list[IntentClassifier] = []
         self._store = build_store(policy, self._embedder, policy_path)
+        self._labels = build_labels(policy)
         self._board = build_board(redis, build_cipher(policy, policy_path))
         self._log = open_decision_log(
             policy.decision_log.url,
@@ -120,8 +124,11 @@ class Runtime:
         trace = build_trace(self._providers)
         self._recorder = DecisionRecorder(log=self._log, trace=trace, listeners=listeners)
         self.pipeline = self._build_pipeline(pack, self._guard, None)
-        self._watch = ReloadWatch(self._artifact_folders, self.reload)
+        self._watch = ReloadWatch(self._watched_files, self.reload)
         self._drift = build_drift_watch(lambda: self.pipeline.policy, pack.artifact, providers)
+        self._refit = None
+        if self._labels is not None:
+            self._refit = CacheRefit(lambda: self.pipeline.semantic_cache, self._labels)
         self.dashboard = Dashboard(
             policy_in_force=lambda: self.pipeline.policy,
             reader=self._reader,
@@ -154,9 +161,10 @@ class Runtime:
                 board=self._board,
                 pair_model=find_pair_model(policy, self._embedder),
                 old=None if old is None else old.semantic_cache,
+                labels=self._labels,
             ),
             intent_router=IntentRouter(classifier=classifier, policy=policy, shadow=shadow, facts=self._models.facts),
-            confidence_gate=ConfidenceGate(policy=policy),
+            confidence_gate=ConfidenceGate(policy=policy, calibration=pack.gate_calibration),
             decision_record=self._recorder,
             registry=self._registry,
             embedder=self._embedder,
@@ -187,6 +195,8 @@ class Runtime:
         """Reload on SIGHUP and when an artifact's files change, and look for drift, until `aclose`."""
         self._watch.start()
         self._drift.start()
+        if self._refit is not None:
+            self._refit.start()
 
     def reload(self) -> bool:
         """Read policy and artifacts anew and put them in force together; a bad file is refused and the old one stays.
@@ -208,16 +218,19 @@ class Runtime:
         _logger.warning("policy reloaded, in force: artifact %s", pipeline.intent_router.classifier.digest)
         return True
 
-    def _artifact_folders(self) -> list[Path]:
+    def _watched_files(self) -> list[Path]:
         policy = self.pipeline.policy
-        shadow = policy.intent_router.shadow
-        return [artifact_path(policy), *([shadow.artifact] if shadow is not None else [])]
+        shadow, calibration = policy.intent_router.shadow, policy.confidence_gate.calibration
+        folders = [artifact_path(policy), *([shadow.artifact] if shadow is not None else [])]
+        return [*(folder / MANIFEST for folder in folders), *([calibration] if calibration is not None else [])]
 
     async def aclose(self) -> None:
         """Finish what runs in the background, then flush and close every adapter."""
         atexit.unregister(self.close)
         self._watch.stop()
         self._drift.stop()
+        if self._refit is not None:
+            await asyncio.to_thread(self._refit.stop)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         for classifier in self._classifiers:
@@ -307,6 +320,7 @@ def _check_reloadable(old: Policy, new: Policy, path: Path) -> None:
         "semantic_cache.enabled": old.semantic_cache.enabled != new.semantic_cache.enabled,
         "semantic_cache.store": old.semantic_cache.store != new.semantic_cache.store,
         "semantic_cache.encryption_keys": old.semantic_cache.encryption_keys != new.semantic_cache.encryption_keys,
+        "semantic_cache.labels": old.semantic_cache.labels != new.semantic_cache.labels,
         "semantic_cache.single_flight": old.semantic_cache.single_flight != new.semantic_cache.single_flight,
         "decision_log.url": old.decision_log.url != new.decision_log.url,
         "decision_log.journal": old.decision_log.journal != new.decision_log.journal,

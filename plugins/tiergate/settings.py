@@ -49,6 +49,8 @@ class SemanticCache(Section):
     confirmations: int = Field(default=2, ge=1)
     pair_model: str = "builtin"
     re_ask_share: Share = 0.0
+    labels: Path = Path("./data/cache_labels.jsonl")
+    refit_every_s: Seconds = 3600
     single_flight: SingleFlight = SingleFlight()
     store_limit: StoreLimit = StoreLimit()
     encryption_keys: str | None = None
@@ -69,6 +71,7 @@ class IntentRouter(Section):
     )
     shadow: ShadowSettings | None = None
     min_quality: Share = 0.95
+    min_quality_of: Literal["request", "traffic"] = "request"
     min_domain_score: Share | None = None
     budget_ms: Milliseconds = 50
 
@@ -124,6 +127,7 @@ class ConfidenceGate(Section):
     enabled: bool = True
     escalate_below: Share = 0.70
     trust_from: Share = 0.85
+    calibration: Path | None = None
     verifier: Verifier | None = None
     max_escalations: int = Field(default=1, ge=0, le=5)
     top_logprobs: int = Field(default=0, ge=0, le=20)

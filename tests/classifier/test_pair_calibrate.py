@@ -7,7 +7,7 @@ from tiergate.policy.error_bound import decide_cut
 from tiergate.policy.pair_features import FEATURES
 from tiergate.policy.pair_model import PairModel
 from tiergate_classifier import pair_calibrate
-from tiergate_classifier.pair_calibrate import FurtherPairs, calibrate, cross_fit, refit
+from tiergate_classifier.pair_calibrate import FurtherPairs, calibrate, cross_fit, fit_cosine, refit, top_precision
 from tiergate_classifier.pair_data import PairInputs
 
 DIMENSIONS = 6
@@ -99,3 +99,27 @@ def test_the_pairs_ahead_tighten_the_cut() -> None:
     assert tight.hits <= loose.hits
     assert tight.horizon > 0
     assert loose.horizon == 0
+
+
+def test_the_top_is_judged_where_bounds_are_met() -> None:
+    scores = np.arange(8.0)
+    assert top_precision(scores, np.array([0, 0, 0, 0, 0, 0, 1, 1], dtype=np.bool_)) == 1.0
+    assert top_precision(scores, np.array([1, 1, 1, 1, 1, 1, 0, 1], dtype=np.bool_)) == pytest.approx(0.75)
+
+
+def test_cosine_takes_the_place_of_a_refit_that_orders_the_top_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = world(500, 9)
+    inputs.labels[:] = inputs.cosine > 0.8
+    monkeypatch.setattr(pair_calibrate, "cross_fit", lambda rows, _base, *, seed: np.full(len(rows), float(seed)))
+    found = calibrate(inputs, base(), max_errors=(0.05,), seed=0)
+    assert not found.model.vector_weight.any()
+    cut, static = found.model.cuts[0.05], found.static[0.05]
+    assert cut.controls
+    assert (cut.hits, cut.errors) == (static.hits, static.errors)
+
+
+def test_a_model_of_cosine_alone_keeps_its_order() -> None:
+    inputs = world(400, 10)
+    model = fit_cosine(inputs, base())
+    scores = model.scores(inputs.features, inputs.vectors)
+    np.testing.assert_array_equal(np.argsort(scores, kind="stable"), np.argsort(inputs.cosine, kind="stable"))

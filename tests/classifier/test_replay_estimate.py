@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from tests.classifier.test_replay_log import ESCALATED, policy_of, row
 
-from tiergate_classifier.replay_estimate import replay, sweep
-from tiergate_classifier.replay_log import ReplayError, parse_row
+from tiergate.adapters.decision_columns import DecisionColumns, read_columns
+from tiergate_classifier.replay_estimate import Threshold, replay, sweep
+from tiergate_classifier.replay_log import ReplayError
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "replay_coverage.py"
 
 
-def parsed(rows: list[dict[str, Any]]) -> list[Any]:
-    return [parse_row(item, domain_cuts={}) for item in rows]
+def parsed(rows: list[dict[str, Any]]) -> DecisionColumns:
+    return read_columns(rows)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +61,17 @@ def test_too_little_exploration_is_refused(benchmark: Any) -> None:
         replay(log, asked)
 
 
+def test_the_router_s_own_policy_is_replayed_over_a_log_with_exploration(benchmark: Any) -> None:
+    logging = benchmark.build_policy(0.8, 0.05)
+    log, truth = benchmark.draw_log(np.random.default_rng(3), 2000, logging, logging, 3)
+    found = replay(log, logging)
+    assert (found.matched_changed, found.changed > 0) == (0, True)
+    assert found.estimates[0].value == pytest.approx(truth["cost_usd"], rel=0.05)
+
+
 def test_an_empty_log_and_one_without_scores_are_refused() -> None:
     with pytest.raises(ReplayError, match="has no decisions"):
-        replay([], policy_of())
+        replay(parsed([]), policy_of())
     with pytest.raises(ReplayError, match="lower_bounds"):
         replay(parsed([row(route=row()["route"] | {"lower_bounds": {}})]), policy_of())
 
@@ -78,8 +87,23 @@ def test_estimates_are_near_the_truth_and_the_robust_one_is_tighter(benchmark: A
     assert robust.high - robust.low < plain.high - plain.low
 
 
-def test_a_sweep_says_where_the_log_cannot_tell() -> None:
-    points = sweep(parsed([row()]), [("q", 0.8, policy_of()), ("q", 0.9, policy_of(min_quality=0.9))])
+def test_a_sweep_says_where_the_log_cannot_tell_and_what_the_policy_has() -> None:
+    thresholds = [
+        Threshold(key="q", value=0.8, policy=policy_of(), chosen=True),
+        Threshold(key="q", value=0.9, policy=policy_of(min_quality=0.9)),
+    ]
+    points = sweep(parsed([row()]), thresholds, by_domain=False)
     assert points[0].replay is not None
     assert points[1].replay is None
     assert "would change" in points[1].why
+    assert [point.chosen for point in points] == [True, False]
+
+
+def test_each_domain_is_swept_over_its_own_rows() -> None:
+    law = row(route=row()["route"] | {"domains": {"general": 0.1, "legal": 0.8}})
+    plain = row(route=row()["route"] | {"domains": {}})
+    points = sweep(parsed([row(), law, law, plain]), [Threshold(key="q", value=0.8, policy=policy_of())])
+    assert {point.domain: point.replay.n for point in points if point.replay} == {"": 4, "general": 1, "legal": 2}
+    assert [point.domain for point in sweep(parsed([plain]), [Threshold(key="q", value=0.8, policy=policy_of())])] == [
+        ""
+    ]

@@ -4,9 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tiergate.adapters.decision_columns import NONE, read_columns
+from tiergate.decisions import GateOutcome, Reason
+from tiergate.policy.confidence_gate import decide_gate
+from tiergate.policy.intent_router import decide_route
+from tiergate.ports import Classification
 from tiergate.settings import Policy
-from tiergate_classifier.replay_log import ReplayError, parse_row, replay_rows
+from tiergate_classifier.replay_log import NO_CUTS, ReplayError, replay_columns
 
 TIERS = ("simple", "medium", "frontier")
 
@@ -48,7 +55,7 @@ def row(
 
 
 def replayed(rows: list[dict[str, Any]], policy: Policy) -> Any:
-    return replay_rows([parse_row(item, domain_cuts={}) for item in rows], policy)
+    return replay_columns(read_columns(rows), policy)
 
 
 def test_the_same_policy_gives_the_log_back() -> None:
@@ -64,7 +71,7 @@ def test_the_same_policy_gives_the_log_back() -> None:
 
 def test_a_higher_quality_bound_moves_the_row_to_another_tier() -> None:
     found = replayed([row()], policy_of(min_quality=0.9))
-    assert (found.tiers, found.logged_tiers) == (["medium"], ["simple"])
+    assert [found.names[place] for place in (*found.tiers, *found.logged_tiers)] == ["medium", "simple"]
     assert not found.matched.any()
 
 
@@ -96,14 +103,91 @@ def test_cache_hits_and_failures_stay_as_they_are() -> None:
 
 def test_a_tier_that_the_client_chose_stays() -> None:
     chosen = row("frontier", route=row()["route"] | {"tier": "frontier", "reason": "start_tier_control"})
-    assert replayed([chosen], policy_of()).tiers == ["frontier"]
-
-
-def test_a_structural_defect_is_a_defect_under_any_policy() -> None:
-    parsed = parse_row(row(gate={"outcome": "escalated", "reason": "refusal", "confidence": 0.3}), domain_cuts={})
-    assert parsed.failure == "refusal"
+    found = replayed([chosen], policy_of())
+    assert [found.names[place] for place in found.tiers] == ["frontier"]
 
 
 def test_a_tier_without_scores_is_refused() -> None:
     with pytest.raises(ReplayError, match="huge"):
         replayed([row()], policy_of(tiers=("simple", "huge")))
+
+
+def test_a_tier_that_the_log_never_called_has_no_price() -> None:
+    found = replayed([row(confidence=0.75)], policy_of(escalate_below=0.8))
+    assert np.isnan(found.outcomes["cost_usd"][0])
+
+
+SHARES = st.sampled_from([0.0, 0.3, 0.5, 0.69, 0.7, 0.75, 0.8, 0.85, 0.95, 1.0])
+DEFECTS = st.sampled_from(["confidence_high", "refusal", "truncated", "empty_answer", "invalid_json"])
+
+
+@st.composite
+def logged_rows(draw: st.DrawFn) -> dict[str, Any]:
+    tier = draw(st.sampled_from(TIERS))
+    bounds = sorted([draw(SHARES), draw(SHARES)])
+    domains = {
+        name: draw(SHARES) for name in draw(st.lists(st.sampled_from(["finance", "legal", "code"]), unique=True))
+    }
+    reason = draw(st.sampled_from(["score_meets_quality", "start_tier_control"]))
+    route = row()["route"] | {
+        "tier": tier, "reason": reason, "domains": domains,
+        "lower_bounds": {"simple": bounds[0], "medium": bounds[1], "frontier": 1.0},
+    }  # fmt: skip
+    confidence = draw(st.none() | SHARES)
+    gate = {"outcome": "trusted", "reason": draw(DEFECTS), "confidence": confidence}
+    return row(tier, route=route, gate=gate)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(logged_rows(), min_size=1, max_size=25),
+    min_quality=SHARES,
+    cuts=st.dictionaries(st.sampled_from(TIERS[:2]), st.none() | SHARES),
+    domain_cut=SHARES,
+    bypass=st.booleans(),
+    of_traffic=st.booleans(),
+)
+def test_many_rows_at_once_are_decided_as_each_row_alone_is(
+    rows: list[dict[str, Any]],
+    min_quality: float,
+    cuts: dict[str, float | None],
+    domain_cut: float,
+    *,
+    bypass: bool,
+    of_traffic: bool,
+) -> None:
+    plain = policy_of(min_quality).model_dump()
+    gate = "bypass" if bypass else "normal"
+    overrides = {"legal": {"start_tier": "frontier", "gate": gate}, "finance": {"start_tier": "medium"}, "code": {}}
+    router = {"min_quality": min_quality, "min_quality_of": "traffic" if of_traffic else "request"}
+    policy = Policy.model_validate({**plain, "domains": overrides, "intent_router": router})
+    qualities = dict.fromkeys(cuts, 0.75)
+    found = replay_columns(
+        read_columns(rows),
+        policy,
+        Classification(
+            scores={},
+            lower_bounds={},
+            domains={},
+            domain_cuts={"legal": domain_cut},
+            tier_cuts=cuts,
+            cut_qualities=qualities,
+        ),
+    )
+    for place, item in enumerate(rows):
+        route = item["route"]
+        classification = Classification(
+            scores=route["lower_bounds"], lower_bounds=route["lower_bounds"], domains=route["domains"],
+            domain_cuts={"legal": domain_cut}, tier_cuts=cuts, cut_qualities=qualities,
+        )  # fmt: skip
+        controls = {"start_tier": route["tier"]} if route["reason"] == "start_tier_control" else {}
+        decision = decide_route(classification, policy, controls=controls, kind="", digest="")
+        assert found.names[found.tiers[place]] == decision.tier
+        reason = item["gate"]["reason"]
+        judged = decide_gate(
+            decision, policy, tier=str(decision.tier), confidence=item["gate"]["confidence"],
+            failure=None if reason == "confidence_high" else Reason(reason), signals={}, escalations=0,
+        )  # fmt: skip
+        assert found.outcomes["escalated"][place] == float(judged.outcome is GateOutcome.ESCALATED)
+    assert NO_CUTS.tier_cuts == {}
+    assert (found.tiers != NONE).all()

@@ -75,9 +75,9 @@ def test_compose_mounts_files_that_exist_and_has_no_default_secret() -> None:
     for service in COMPOSE["services"].values():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            assert source in COMPOSE["volumes"] or (ROOT / source).is_file(), source
+            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), source
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-    for name in ("LITELLM_MASTER_KEY", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD"):
+    for name in ("LITELLM_MASTER_KEY", "POSTGRES_PASSWORD", "QDRANT_API_KEY", "GRAFANA_PASSWORD"):
         assert set(re.findall(rf"\${{{name}[^}}]*}}", text)) == {f"${{{name}:?set it to a random value}}"}
     assert COMPOSE["services"]["tiergate"]["read_only"] is True
     assert {"postgres", "redis", "qdrant", "collector", "prometheus", "grafana"} <= set(COMPOSE["services"])
@@ -87,9 +87,19 @@ def test_the_policy_of_compose_is_accepted_with_the_production_config(tmp_path: 
     shutil.copytree(ROOT / "litellm_config", tmp_path / "config")
     shutil.copy(ROOT / "compose" / "policy.yaml", tmp_path / "config" / "policy.yaml")
     command = [Path(sys.executable).parent / "tiergate", "check", tmp_path / "config"]
-    environ = {**os.environ, "TIERGATE_LOG_URL": "postgresql+asyncpg://a:b@postgres/tiergate"}
+    environ = {**os.environ, "TIERGATE_LOG_URL": "postgresql+asyncpg://a:b@postgres/tiergate", "QDRANT_API_KEY": "x"}
     checked = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_compose_uses_the_stores_that_it_starts() -> None:
+    policy = yaml.safe_load((ROOT / "compose" / "policy.yaml").read_text(encoding="utf-8"))
+    store, proxy = policy["semantic_cache"]["store"], COMPOSE["services"]["tiergate"]
+    assert store["url"] == "http://qdrant:6333"
+    for reference in (store["api_key"], policy["decision_log"]["url"]):
+        assert reference.removeprefix("os.environ/") in proxy["environment"]
+    assert set(proxy["depends_on"]) == {"postgres", "redis", "qdrant"}
+    assert not [name for name, service in COMPOSE["services"].items() if service.get("profiles")]
 
 
 @pytest.mark.slow

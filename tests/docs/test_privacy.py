@@ -1,4 +1,4 @@
-"""The statements of the privacy page do what it says."""
+"""The statements of the pages on privacy do what they say."""
 
 import re
 import sqlite3
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tiergate.adapters.decision_tables import DECISIONS, METADATA
+from tiergate.adapters.decision_tables import DECISIONS, FEEDBACK, METADATA
 from tiergate.hooks.tenant import hash_identity
+from tiergate.http.api import InvalidateBody
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+STEPS = (ROOT / "docs" / "how-to" / "delete-personal-data.md").read_text(encoding="utf-8")
 
 
 def write_log(file: Path) -> None:
@@ -24,13 +26,16 @@ def write_log(file: Path) -> None:
     ]
     with engine.begin() as connection:
         connection.execute(sa.insert(DECISIONS), rows)
+        said = [{"decision_id": name, "source": "user", "ts": 0, "wrong_cache_hit": False} for name in ("new", "old")]
+        connection.execute(sa.insert(FEEDBACK), [{"comment": "", **row} for row in said])
     engine.dispose()
 
 
-def left(file: Path, statement: str) -> list[str]:
+def left(file: Path, *statements: str, table: str = "tiergate_decisions") -> list[str]:
     with sqlite3.connect(file) as connection:
-        connection.execute(statement)
-        return [row[0] for row in connection.execute("SELECT decision_id FROM tiergate_decisions")]
+        for statement in statements:
+            connection.execute(statement)
+        return [row[0] for row in connection.execute(f"SELECT decision_id FROM {table}")]  # noqa: S608  two names
 
 
 def test_what_is_older_than_thirty_days_goes(tmp_path: Path) -> None:
@@ -40,10 +45,22 @@ def test_what_is_older_than_thirty_days_goes(tmp_path: Path) -> None:
     assert left(tmp_path / "decisions.db", found[1]) == ["new"]
 
 
-def test_one_person_s_decisions_go(tmp_path: Path) -> None:
+def test_one_person_s_decisions_and_feedback_go(tmp_path: Path) -> None:
     write_log(tmp_path / "decisions.db")
-    asked = re.search(r"hash_identity\('(\w+)', '(\w+)'\)", PAGE)
-    deleted = re.search(r"`(DELETE FROM tiergate_decisions WHERE tenant = )'HASH'`", PAGE)
+    asked = re.search(r"hash_identity\('(\w+)', '(\w+)'\)", STEPS)
     assert asked is not None
-    assert deleted is not None
-    assert left(tmp_path / "decisions.db", f"{deleted[1]}'{hash_identity(asked[1], asked[2])}'") == ["old"]
+    statements = [
+        line.strip().replace("HASH", hash_identity(asked[1], asked[2]))
+        for line in STEPS.splitlines()
+        if line.strip().startswith("DELETE FROM")
+    ]
+    assert len(statements) == 2
+    assert left(tmp_path / "decisions.db", *statements) == ["old"]
+    assert left(tmp_path / "decisions.db", table="tiergate_feedback") == ["old"]
+
+
+def test_the_body_of_the_call_that_removes_answers_is_accepted() -> None:
+    found = re.search(r"-d '(\{.+\})'", STEPS)
+    assert found is not None
+    body = InvalidateBody.model_validate_json(found[1])
+    assert (body.scope, body.older_than_s) == ("HASH", 0)

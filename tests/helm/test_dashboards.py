@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import yaml
-from helm.chartgen.places import CHART
+from helm.chartgen.places import CHART, PACK
 from helm.chartgen.rendering import render_chart
 from tests.helm.conftest import ONE_POD, Chart, merge
 
 TEMPLATE = "dashboards.yaml"
 BOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
+MADE = sorted((PACK / "observability" / "dashboards").glob("*.json"))
 
 
 @pytest.fixture
@@ -29,11 +30,16 @@ def test_it_is_off_by_default(chart: Chart) -> None:
 
 def test_every_board_of_the_chart_is_in_it(chart: Chart) -> None:
     document = chart.find(TEMPLATE, {"dashboards.enabled": True})
-    if not BOARDS:
-        assert document is None
-        return
+    assert BOARDS
     assert document is not None
     assert document["data"].keys() == {board.name for board in BOARDS}
+
+
+def test_the_boards_are_those_of_the_pack(chart: Chart) -> None:
+    document = chart.document(TEMPLATE, {"dashboards.enabled": True})
+    made = {board.name: json.loads(board.read_text(encoding="utf-8")) for board in MADE}
+    assert made
+    assert {name: json.loads(text) for name, text in document["data"].items()} == made
 
 
 def test_a_board_is_carried_as_it_is(with_board: tuple[Path, dict[str, Any]]) -> None:

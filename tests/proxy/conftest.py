@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +115,12 @@ def _add_test_callbacks(config: dict[str, Any]) -> None:
 
 @contextmanager
 def running_pair(
-    folder: Path, *, config: Callable[[dict[str, Any]], None], environ: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    config: Callable[[dict[str, Any]], None],
+    policy: Callable[[dict[str, Any]], None] | None = None,
+    environ: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[tuple[Gateway, Gateway]]:
     """Run two proxies, each with a folder of its own, on the same two providers."""
     with ExitStack() as stack:
@@ -131,8 +136,8 @@ def running_pair(
         gateways = []
         for name in ("one", "two"):
             (folder / name).mkdir()
-            file = write_pack(folder / name, config=config)
-            proxy = stack.enter_context(run_proxy(file, folder / name, environ=settings))
+            file = write_pack(folder / name, config=config, policy=policy)
+            proxy = stack.enter_context(run_proxy(file, folder / name, environ=settings, options=options))
             gateways.append(Gateway(proxy=proxy, first=first, second=second))
         yield gateways[0], gateways[1]
 

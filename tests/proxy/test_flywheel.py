@@ -78,12 +78,15 @@ class Walk:
 
 
 def workload(seed: int, count: int, *, hard_share: float, hard: Sequence[str] = HARD) -> list[str]:
-    """Prompts under a hidden rule: the cheap model answers EASY ones well and hard ones wrongly."""
+    """Prompts under a hidden rule: the cheap model answers EASY ones well and hard ones wrongly.
+
+    Nothing but the shares tells one workload from another: a counter or the seed in the text would be drift.
+    """
     draw = random.Random(seed)
     prompts = []
-    for number in range(count):
+    for _ in range(count):
         template = draw.choice(hard if draw.random() < hard_share else EASY)
-        prompts.append(template.format(s=draw.choice(SUBJECTS), n=f"{seed}-{number}"))
+        prompts.append(template.format(s=draw.choice(SUBJECTS), n=draw.randrange(10_000, 100_000)))
     return prompts
 
 

@@ -91,6 +91,48 @@ def test_an_unsure_message_stream_without_log_probabilities_is_held_for_a_refusa
     assert message.usage.output_tokens == record["calls"][1]["completion_tokens"]
 
 
+def test_a_given_up_stream_costs_what_litellm_logs_for_it(held: Gateway) -> None:
+    held.first.order("latency", model="deepseek*", per_token={"kind": "constant", "ms": 60})
+    before = len(held.payloads())
+    _, headers = stream_chat(held, LONG.format(7))
+    record = held.final_record(headers["x-tiergate-decision-id"])
+    assert record["gate"]["outcome"] == "escalated", record["gate"]
+    costs = {call["status"]: call["cost_usd"] for call in record["calls"]}
+    assert costs.keys() == {"cancelled", "ok"}
+    spent = [payload for payload in held.payloads()[before:] if payload["status"] == "success"]
+    assert sorted(payload["response_cost"] for payload in spent) == pytest.approx(sorted(costs.values()), rel=1e-9)
+    assert costs["cancelled"] > 0
+
+
+def test_a_held_response_is_swapped_for_the_stronger_tiers(held: Gateway) -> None:
+    raw = held.openai().responses.with_raw_response.create(model="auto", input=LONG.format(5), stream=True)
+    events = list(raw.parse())
+    record = held.final_record(raw.headers["x-tiergate-decision-id"])
+    assert record["gate"]["outcome"] == "escalated", record["gate"]
+    assert (record["route"]["tier"], record["final_tier"]) == ("simple", "medium")
+    assert [event.type for event in events][:1] == ["response.created"]
+    assert events[-1].type == "response.completed"
+    bare = held.openai().responses.create(model="tier-medium", input=LONG.format(5), stream=True)
+    expected = list(bare)
+    assert [event.type for event in events] == [event.type for event in expected]
+    assert events[-1].response.output_text == expected[-1].response.output_text
+    assert not [event for event in events if getattr(event, "logprobs", None)]
+    assert record["cost_usd"] == pytest.approx(sum(call["cost_usd"] for call in record["calls"]))
+
+
+def test_a_held_completion_is_swapped_when_it_is_empty(held: Gateway) -> None:
+    held.first.order("fault", model="deepseek*", fault="empty_answer", times=1)
+    raw = held.openai().completions.with_raw_response.create(
+        model="auto", prompt=LONG.format(6), max_tokens=200, stream=True
+    )
+    chunks = list(raw.parse())
+    record = held.final_record(raw.headers["x-tiergate-decision-id"])
+    assert record["gate"]["outcome"] == "escalated", record["gate"]
+    assert record["final_tier"] == "medium"
+    assert "".join(choice.text or "" for chunk in chunks for choice in chunk.choices)
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason] == ["stop"]
+
+
 def test_a_failing_stronger_tier_lets_the_weak_stream_through(held: Gateway) -> None:
     for model in ("claude*", "gpt-4o-mini*"):
         held.first.order("fault", model=model, fault="status_503")

@@ -46,3 +46,9 @@ def test_an_sdist_is_looked_into(tmp_path: Path) -> None:
     assert check_sdist(write_sdist(tmp_path, *SDIST_NEEDS)) == []
     found = check_sdist(write_sdist(tmp_path, *SDIST_NEEDS[1:], ".env"))
     assert len(found) == 2
+
+
+def test_rows_that_tests_read_may_be_in_an_sdist_and_a_runs_data_may_not(tmp_path: Path) -> None:
+    assert check_sdist(write_sdist(tmp_path, *SDIST_NEEDS, "tests/classifier/data/rows.jsonl")) == []
+    found = check_sdist(write_sdist(tmp_path, *SDIST_NEEDS, "data/cache/segment"))
+    assert found == ["tiergate-1.0.tar.gz: data/cache/segment does not belong there"]

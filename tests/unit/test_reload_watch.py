@@ -28,7 +28,7 @@ def test_a_changed_manifest_and_a_signal_each_reload_once(tmp_path: Path) -> Non
         times.append(1)
         asked.release()
 
-    watch = ReloadWatch(lambda: [tmp_path], reload, poll_s=0.02)
+    watch = ReloadWatch(lambda: [manifest], reload, poll_s=0.02)
     watch.start()
     try:
         manifest.write_text("two")

@@ -19,14 +19,6 @@ WITHOUT_MIRROR = {
     "classifier/tiergate_classifier/encoder_graph.py": "run by tests/classifier/test_encoder.py",
     "plugins/tiergate/adapters/qdrant_edge_folder.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "plugins/tiergate/adapters/qdrant_edge_link.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
-    "plugins/tiergate/adapters/answer_cipher.py": "tested through tests/unit/adapters/test_stored_entry.py",
-    "plugins/tiergate/cache_parts.py": "tested through tests/unit/test_runtime.py",
-    "plugins/tiergate/cli/cache_bench.py": "tested through tests/unit/cli/test_cache.py",
-    "plugins/tiergate/cli/cache_simulation.py": "tested through tests/unit/cli/test_cache.py",
-    "plugins/tiergate/policy/pair_words.py": "word lists, tested through tests/unit/policy/test_prompt_profile.py",
-    "plugins/tiergate/stages/grey_zone.py": "tested through tests/unit/stages/test_semantic_cache.py",
-    "plugins/tiergate/stages/single_flight.py": "tested through tests/unit/stages/test_semantic_cache.py",
-    "plugins/tiergate/stages/store_limit.py": "tested through tests/unit/stages/test_semantic_cache.py",
     "plugins/tiergate/adapters/qdrant_edge_process.py": "runs in a process of its own, started by the store's tests",
 }
 MADE_UP_KEYS = {"sk-abcdefghijklmnop", "sk-some-key-of-mine"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tiergate.adapters.gate_calibration_file import write_gate_calibration
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.adapters.qdrant_server_store import QdrantServerStore
@@ -14,6 +15,7 @@ from tiergate.cache_parts import build_store
 from tiergate.errors import ArtifactError
 from tiergate.pack import locate_pack
 from tiergate.pack_check import load_pack
+from tiergate.policy.gate_calibration import GateCalibration, GroupCalibration
 from tiergate.runtime import (
     PIPELINE,
     Runtime,
@@ -165,6 +167,29 @@ async def test_a_reload_builds_the_arms_anew_and_keeps_what_was_learnt(pack: Pat
         assert after.semantic_cache.flights is before.semantic_cache.flights
         assert after.latency is before.latency
         assert runtime.dashboard.policy is after.policy
+    finally:
+        await runtime.aclose()
+
+
+async def test_a_new_calibration_of_the_gate_is_put_in_force_and_a_broken_one_refused(pack: Path) -> None:
+    file, nothing = pack / "gate.json", {"intercept": 0.0, "prior": 0.0, "prior_mean": 0.0, "answer": {}, "spread": 1.0}
+    fields = {"method": "m", "n": 9, "n_without_confidence": 0, "scale": "probability", "knots": (), "log_odds": ()}
+    group = GroupCalibration.model_validate(fields | {"with_confidence": nothing, "without_confidence": nothing})
+    whole = GateCalibration(format_version=1, data_digest="sha256:" + "a" * 64, groups={"tier-simple": group})
+    write_gate_calibration(file, whole)
+    tune(pack, "trust_from: 0.85", f"trust_from: 0.85\n  calibration: {file}")
+    files = pack / "policy.yaml", pack / "config.yaml"
+    runtime = Runtime(load_pack(*files), policy_path=files[0], config_path=files[1], models=LiteLLMModels(lambda: None))
+    try:
+        assert runtime.pipeline.confidence_gate.calibration == whole
+        assert file in runtime._watched_files()
+        newer = whole.model_copy(update={"groups": {"tier-medium": group}})
+        write_gate_calibration(file, newer)
+        assert runtime.reload()
+        assert runtime.pipeline.confidence_gate.calibration == newer
+        file.write_text("{")
+        assert not runtime.reload()
+        assert runtime.pipeline.confidence_gate.calibration == newer
     finally:
         await runtime.aclose()
 

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
 
+from tiergate.adapters.decision_blocks import pack_hours, read_log_columns
+from tiergate.adapters.decision_columns import DecisionColumns
 from tiergate.adapters.decision_rollups import delete_old, find_retention_hour, hour_of, reopen_hours, roll_hours
-from tiergate.adapters.decision_schema import open_schema
 from tiergate.adapters.decision_search import Cursor, find_decision, find_decisions
 from tiergate.adapters.decision_tables import DECISIONS
 from tiergate.errors import DecisionLogError
@@ -95,6 +96,8 @@ class DecisionDatabase:
         Raises:
             DecisionLogError: The database cannot be reached or written, or a newer tiergate has changed its tables.
         """
+        from tiergate.adapters.decision_schema import open_schema  # noqa: PLC0415  Alembic: not for those who read
+
         try:
             with self._engine.begin() as connection:
                 open_schema(connection, sqlite_file=self._sqlite)
@@ -134,10 +137,10 @@ class DecisionDatabase:
         return 0
 
     def tidy(self, *, hours: int = 24, rows: int = 500) -> bool:
-        """Sum up hours that are over and delete decisions past their retention, one piece of each.
+        """Sum up and pack hours that are over, delete decisions past their retention, one piece of each.
 
         Args:
-            hours: At most so many hours are summed.
+            hours: At most so many hours are summed, and packed.
             rows: At most so many decisions are deleted.
 
         Returns:
@@ -150,13 +153,16 @@ class DecisionDatabase:
         try:
             with self._engine.begin() as connection:
                 summed = roll_hours(connection, now=now, limit=hours)
+            first_hour = 0 if self._retention_days is None else find_retention_hour(now, self._retention_days)
+            with self._engine.begin() as connection:
+                packed = pack_hours(connection, first_hour=first_hour, limit=hours)
             deleted = 0
             if self._retention_days is not None:
                 with self._engine.begin() as connection:
                     deleted = delete_old(connection, now=now, retention_days=self._retention_days, limit=rows)
         except SQLAlchemyError as error:
             raise DecisionLogError(describe_error(error)) from error
-        return summed == hours or deleted == rows
+        return hours in {summed, packed} or deleted == rows
 
     def _find_late_hours(self, values: Sequence[Mapping[str, Any]]) -> set[int]:
         """Return the hours of these rows that may be summed already. Of hours past the retention only sums are left."""
@@ -220,6 +226,15 @@ class DecisionDatabase:
         with self.snapshot() as connection:
             return find_decisions(connection, limit=limit, after=after, newest_first=newest_first)
 
+    def read_columns(self) -> DecisionColumns:
+        """Return what replay needs of every decision; hours that are packed are read as blocks.
+
+        Raises:
+            DecisionLogError: The database cannot be read.
+        """
+        with self.snapshot() as connection:
+            return read_log_columns(connection)
+
     def read_first_ts(self) -> float | None:
         """Return the time of the oldest decision, Unix time in seconds; None when there is none.
 
@@ -259,6 +274,19 @@ def read_decisions(
     database = open_for_reading(url)
     try:
         return database.read_decisions(limit=limit, after=after, newest_first=newest_first)
+    finally:
+        database.close()
+
+
+def read_decision_columns(url: str) -> DecisionColumns:
+    """Return what replay needs of every decision of a log.
+
+    Raises:
+        DecisionLogError: The database does not exist or cannot be read.
+    """
+    database = open_for_reading(url)
+    try:
+        return database.read_columns()
     finally:
         database.close()
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tiergate.adapters.decision_database import DecisionDatabase, parse_url
 from tiergate.adapters.decision_feedback import FeedbackRow, write_feedback
+from tiergate.adapters.decision_recall import find_served
 from tiergate.adapters.decision_rollups import Span
 from tiergate.adapters.decision_search import Cursor, find_decision, find_decisions
 from tiergate.adapters.decision_summary import read_summary
@@ -41,6 +42,14 @@ class DecisionReader:
             DecisionLogError: The database cannot be read.
         """
         return await self._read(lambda connection: find_decision(connection, decision_id))
+
+    async def find_served(self, entry_id: str) -> list[dict[str, Any]]:
+        """Return who was served from a stored answer; see `decision_recall.find_served`.
+
+        Raises:
+            DecisionLogError: The database cannot be read.
+        """
+        return await self._read(lambda connection: find_served(connection, entry_id))
 
     async def search(
         self,

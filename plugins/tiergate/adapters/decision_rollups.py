@@ -12,6 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from tiergate.adapters.decision_tables import (
+    BLOCKS,
     DECISIONS,
     FEEDBACK,
     HOUR_CALLS,
@@ -57,9 +58,9 @@ def lock_hours(connection: sa.Connection) -> None:
 
 
 def reopen_hours(connection: sa.Connection, hours: Collection[int]) -> None:
-    """Take the sums of these hours away, since their decisions change in this transaction."""
+    """Take the sums and blocks of these hours away, since their decisions change in this transaction."""
     lock_hours(connection)
-    for table in (*HOUR_TABLES, HOURS):
+    for table in (*HOUR_TABLES, BLOCKS, HOURS):
         connection.execute(sa.delete(table).where(table.c.hour.in_(sorted(hours))))
 
 
@@ -94,9 +95,10 @@ def roll_hours(connection: sa.Connection, *, now: float, limit: int) -> int:
     return len(open_hours)
 
 
-def find_open_spans(connection: sa.Connection, window: Span) -> list[Span]:
-    """Return the stretches of a window whose hours are not summed."""
-    query = sa.select(HOURS.c.hour).where(HOURS.c.hour >= window[0], HOURS.c.hour < window[1]).order_by(HOURS.c.hour)
+def find_open_spans(connection: sa.Connection, window: Span, *, of: sa.Table = HOURS) -> list[Span]:
+    """Return the stretches of a window whose hours are not in a table: by default those that are not summed."""
+    hour = of.c.hour
+    query = sa.select(hour).distinct().where(hour >= window[0], hour < window[1]).order_by(hour)
     spans: list[Span] = []
     start = window[0]
     for hour in connection.scalars(query):
@@ -212,6 +214,11 @@ def delete_old(connection: sa.Connection, *, now: float, retention_days: float, 
         )
     )
     _delete_decisions(connection, old)
+    # A block goes with the first of its decisions; the hour's others are deleted next.
+    last = connection.scalar(sa.select(sa.func.min(DECISIONS.c.ts)))
+    connection.execute(
+        sa.delete(BLOCKS).where(BLOCKS.c.hour < end, BLOCKS.c.hour <= hour_of(cut if last is None else last))
+    )
     return len(old)
 
 

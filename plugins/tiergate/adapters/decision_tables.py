@@ -7,7 +7,8 @@ decision.
 
 `tiergate_feedback` holds what was said of answers, in rows of its own, so that it never races a decision's upsert.
 `tiergate_hours` marks the hours whose sums are in the `tiergate_hour_*` tables; an hour without a mark is summed from
-the decisions themselves. The tables are made by the migrations in `migrations/`, a test keeps both the same.
+the decisions themselves. `tiergate_blocks` holds the columns of summed hours that replay reads. The tables are made by
+the migrations in `migrations/`, a test keeps both the same.
 """
 
 import base64
@@ -19,7 +20,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Version of the tables that this code writes and reads."""
 
 METADATA: Final = sa.MetaData()
@@ -153,6 +154,15 @@ HOUR_SCORES: Final = sa.Table(
 sa.Index("ix_tiergate_hour_scores_hour", HOUR_SCORES.c.hour, HOUR_SCORES.c.kind)
 HOUR_TABLES: Final = (HOUR_DECISIONS, HOUR_CALLS, HOUR_SCORES)
 """Sums of the hours that `tiergate_hours` marks, and of no others."""
+
+BLOCKS: Final = sa.Table(
+    "tiergate_blocks",
+    METADATA,
+    sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False, comment="Unix time / 3600"),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("decisions", sa.BigInteger, nullable=False),
+    sa.Column("columns", sa.LargeBinary, nullable=False, comment="safetensors; see decision_columns"),
+)
 
 
 def may_need_cleaning(line: bytes) -> bool:

@@ -49,6 +49,16 @@ class EmbeddedClassifier:
         self._dimensions = artifact.manifest.encoder.dimensions
         self._calibrations = [_Curve(artifact.calibration.tiers[tier]) for tier in artifact.tiers]
         self._temperature = artifact.calibration.domains.temperature
+        own_cuts = own_domains.cuts if own_domains is not None else {}
+        self.cuts = Classification(
+            scores={},
+            lower_bounds={},
+            domains={},
+            domain_cuts={**artifact.calibration.domains.min_scores, **own_cuts},
+            tier_cuts={name: cut.cut for name, cut in artifact.calibration.cuts.items()},
+            cut_qualities={name: cut.min_quality for name, cut in artifact.calibration.cuts.items()},
+        )
+        """A classification that holds the cuts alone."""
 
     @property
     def digest(self) -> str:
@@ -104,16 +114,15 @@ class EmbeddedClassifier:
         extra = self._artifact.head.flag_inputs(values[np.newaxis], self._flag_places, self._flags.flag_gain)
         flags = self._artifact.head.flag_log_odds(vector[np.newaxis], self._reference, self._flags.flag_width, extra)[0]
         domains |= dict(zip(self._artifact.calibration.domains.flags, _sigmoid(flags).tolist(), strict=True))
-        cuts = self._artifact.calibration.domains.min_scores
         if self._own is not None:
             domains |= self._own.scores(vector)
-            cuts = {**cuts, **self._own.cuts}
         return Classification(
             scores=dict(zip(self.tiers, scores, strict=True)),
             lower_bounds=dict(zip(self.tiers, bounds, strict=True)),
             domains=domains,
-            domain_cuts=cuts,
-            tier_cuts={name: cut.cut for name, cut in self._artifact.calibration.cuts.items()},
+            domain_cuts=self.cuts.domain_cuts,
+            tier_cuts=self.cuts.tier_cuts,
+            cut_qualities=self.cuts.cut_qualities,
         )
 
     def _softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:

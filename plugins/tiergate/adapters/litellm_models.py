@@ -1,6 +1,7 @@
 """LiteLLM's Router and price map: asking a model group, its price, and what its models can do."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -13,6 +14,8 @@ from tiergate.errors import EscalationError
 from tiergate.exchange import Endpoint
 from tiergate.policy.constraints import ModelFacts
 from tiergate.policy.money import Price
+
+_logger = logging.getLogger(__name__)
 
 HOST_KEYS = frozenset({"model", "litellm_logging_obj", "litellm_call_id", "stream", "stream_options"})
 """What a second call must not inherit from the first."""
@@ -27,6 +30,9 @@ METHODS: Mapping[Endpoint, tuple[str, str]] = {
 
 
 PRICE_AGE_S = 60.0
+LOGPROBS_AGE_S = 86_400.0
+"""What was learned of a provider's log-probabilities is looked at again after so long."""
+_RETRIES, _FILTERED = "BadRequestErrorRetries", "ContentPolicyViolationErrorRetries"
 
 
 class LiteLLMModels:
@@ -40,6 +46,8 @@ class LiteLLMModels:
         self._router = router
         self._prices: dict[str, tuple[float, Price | None]] = {}
         self._facts: dict[str, tuple[float, ModelFacts | None]] = {}
+        self._models: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._logprobs: dict[str, tuple[float, bool]] = {}
         self._supports_logprobs = lru_cache(maxsize=1024)(_supports_logprobs)
 
     def price(self, model_group: str) -> Price | None:
@@ -89,8 +97,38 @@ class LiteLLMModels:
         )
 
     def supports_logprobs(self, model: str) -> bool:
-        """Tell from LiteLLM's capability map whether a model gives token log-probabilities."""
-        return self._supports_logprobs(model)
+        """Tell whether a model gives token log-probabilities: by LiteLLM's map, unless its provider refused them."""
+        return self._learned(model) is not False and self._supports_logprobs(model)
+
+    def note_logprobs(self, model: str, *, refused: bool) -> None:
+        """Remember for a day whether a model's provider takes a request for token log-probabilities."""
+        if refused and self._learned(model) is not False:
+            _logger.warning("%s refuses log-probabilities: it is asked without them", model)
+        self._logprobs[model] = (time.monotonic(), not refused)
+
+    def retry_without_logprobs(self, model_group: str) -> Mapping[str, Any]:
+        """Return Router arguments that try a 400 once more, for a group of which nothing is learned yet.
+
+        LiteLLM does not try a bad request again by itself, and this one may be bad for what was added to it.
+        """
+        now, router = time.monotonic(), self._router()
+        kept = self._models.get(model_group)
+        if kept is None or now - kept[0] > PRICE_AGE_S:
+            found = (router.get_model_list(model_name=model_group) if router is not None else None) or ()
+            names = tuple(str(one.get("litellm_params", {}).get("model", "")) for one in found)
+            kept = self._models[model_group] = (now, names)
+        if all(self._learned(model) is not None or not self._supports_logprobs(model) for model in kept[1]):
+            return {}
+        policies = dict(router.model_group_retry_policy or {})
+        known = policies.get(model_group) or router.retry_policy or {}
+        written = dict(known) if isinstance(known, Mapping) else known.model_dump(exclude_none=True)
+        policies[model_group] = {_FILTERED: 0} | written | {_RETRIES: max(1, written.get(_RETRIES) or 0)}
+        return {"model_group_retry_policy": policies}
+
+    def _learned(self, model: str) -> bool | None:
+        """Return whether the provider takes log-probabilities; None when that was not learned of late."""
+        seen = self._logprobs.get(model)
+        return None if seen is None or time.monotonic() - seen[0] > LOGPROBS_AGE_S else seen[1]
 
     async def ask(
         self,
@@ -124,6 +162,8 @@ class LiteLLMModels:
         dropped = HOST_KEYS - {"stream_options"} if stream else HOST_KEYS
         request = {**params, **{key: value for key, value in body.items() if key not in dropped}}
         request[metadata_key] = metadata
+        if endpoint != "messages":  # an endpoint without log-probabilities
+            request.update(self.retry_without_logprobs(model_group))
         try:
             return await getattr(router, method)(**request, model=model_group, litellm_call_id=call_id, stream=stream)
         except _LITELLM_ERRORS as exc:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tiergate.artifact import Artifact
 from tiergate.decisions import RouteDecision
-from tiergate.policy.intent_router import decide_route
+from tiergate.policy.intent_router import decide_route, find_least_bound
 from tiergate.ports import Classification, Vector
 from tiergate.settings import Policy
 
@@ -64,11 +64,7 @@ def explain_route(
         artifact: The classifier's artifact.
     """
     decision = decide_route(classification, policy, controls={}, kind="embedded", digest=artifact.digest)
-    least = policy.intent_router.min_quality
-    needed = {
-        tier: None if (cut := classification.tier_cuts.get(tier, 0.0)) is None else max(least, cut)
-        for tier in policy.tier_names
-    }
+    needed = {tier: find_least_bound(classification, tier, policy) for tier in policy.tier_names}
     return RouteExplanation(
         decision=decision,
         lower_bounds=classification.lower_bounds,

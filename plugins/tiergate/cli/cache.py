@@ -153,6 +153,32 @@ def invalidate(  # noqa: PLR0913  one option for each way to select
 
 
 @app.command()
+def recall(
+    name: Annotated[str, typer.Argument(metavar="ENTRY|DECISION", help="Identifier of an entry, or of a hit on it.")],
+    *,
+    policy: PolicyOption = Path("policy.yaml"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List who was served, remove nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Name every decision and trace that was served from a wrong entry; remove it, and never serve it again.
+
+    With the embedded store, while the proxy is stopped; a running proxy takes `POST /tiergate/feedback`.
+    """
+    from tiergate.cli.cache_bench import read_notice, recall_entry  # noqa: PLC0415
+
+    with bad_input():
+        entry_id, decision, served = read_notice(policy, name)
+    removed = 0 if dry_run else _run(policy, lambda bench: recall_entry(bench, entry_id, decision))
+    row = {"entry_id": entry_id, "removed": removed, "dry_run": dry_run, "served": served}
+    if as_json:
+        print_json(row)
+        return
+    for each in served:
+        typer.echo(f"decision {each['decision_id']}  trace {each['trace_id'] or '-'}  at {each['ts']:.0f}")
+    typer.echo(f"{len(served)} decisions were served from {entry_id}; {removed} entries removed")
+
+
+@app.command()
 def simulate(
     *,
     log: Annotated[Path, typer.Option("--log", help="Spend log export, JSONL of requests, or decision log.")],

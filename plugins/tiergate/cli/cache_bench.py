@@ -1,5 +1,6 @@
 """The answer store of a policy, opened for a command."""
 
+import getpass
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -7,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from tiergate.adapters.decision_recall import read_recall_notice
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.adapters.openai_embedder import OpenAIEmbedder
+from tiergate.adapters.pair_label_file import PairLabelFile
 from tiergate.cache_parts import WallClock, build_store
-from tiergate.errors import StoreError
+from tiergate.errors import ConfigurationError, DecisionLogError, StoreError
 from tiergate.hooks.earlier_turns import parse_conversation
 from tiergate.hooks.request_parser import parse_request
 from tiergate.hooks.tenant import hash_identity
@@ -20,6 +23,8 @@ from tiergate.policy.semantic_cache import decide_eligibility
 from tiergate.ports import AnswerStore, Embedder, Selection, StoredAnswer
 from tiergate.settings import Encoder, Policy, load_policy
 from tiergate.stages.cache_upkeep import CacheUpkeep, export_entry, import_entry
+from tiergate.stages.grey_zone import GreyZone
+from tiergate.telemetry.record import decode_embedding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,3 +197,35 @@ def warm_key(policy: Policy, row: Mapping[str, Any]) -> CacheKey:
     if reason is not None:
         raise StoreError(f"a request like this is never looked up ({reason})")
     return build_cache_key(request, settings, version=answer_version(policy))
+
+
+def read_notice(policy_path: Path, name: str) -> tuple[str, Mapping[str, Any] | None, list[dict[str, Any]]]:
+    """Return an entry, the decision that named it, and who was served from it, by the decision log of a policy.
+
+    Raises:
+        ConfigurationError: The policy is wrong, the log cannot be read, or `name` is a decision without a hit.
+    """
+    url = load_policy(policy_path).decision_log.url
+    try:
+        return read_recall_notice(url, name)
+    except (DecisionLogError, ValueError) as exc:
+        fix = "name an entry, or a decision whose answer came from the cache"
+        raise ConfigurationError(policy_path, "decision_log.url", str(exc), fix) from exc
+
+
+async def recall_entry(bench: CacheBench, entry_id: str, decision: Mapping[str, Any] | None) -> int:
+    """Remove an entry and write down that it is never served again; returns how many entries were removed.
+
+    Args:
+        bench: The store.
+        entry_id: The entry.
+        decision: The hit that was wrong, whose vector makes pairs like it refused; None when only the entry is known.
+
+    Raises:
+        StoreError: The store failed.
+    """
+    embedding = (decision or {}).get("embedding")
+    grey_zone = GreyZone(bench.policy.semantic_cache, book=PairLabelFile(bench.policy.semantic_cache.labels))
+    upkeep = replace(bench.upkeep, grey_zone=grey_zone)
+    asked = decode_embedding(embedding) if embedding else None
+    return await upkeep.recall(entry_id, actor=f"cli {getpass.getuser()}", asked=asked)

@@ -4,6 +4,8 @@ import typer
 
 from tiergate.cli import (
     cache,
+    calibrate_cache,
+    calibrate_gate,
     check,
     demo,
     drift,
@@ -37,6 +39,11 @@ evaluate.command("gate")(evaluate_gate.evaluate_gate)
 evaluate.command("cascade")(evaluate_cascade.evaluate_cascade)
 evaluate.command("cache")(evaluate_cache.evaluate_cache)
 
+calibrate = typer.Typer(invoke_without_command=True)
+calibrate.callback()(train.calibrate)
+calibrate.command("cache")(calibrate_cache.calibrate_cache)
+calibrate.command("gate")(calibrate_gate.calibrate_gate)
+
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("explain")(explain.explain)
@@ -44,7 +51,7 @@ app.command("probe")(probe.probe)
 app.command("demo")(demo.demo)
 app.command("label")(label.label)
 app.command("train")(train.train)
-app.command("calibrate")(train.calibrate)
+app.add_typer(calibrate, name="calibrate")
 app.command("export")(train.export)
 app.command("promote")(train.promote)
 app.command("drift")(drift.drift)

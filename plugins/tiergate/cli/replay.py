@@ -11,6 +11,7 @@ from tiergate.cli.evaluate_gate import import_toolkit
 from tiergate.cli.exits import bad_input, print_json, stop
 
 if TYPE_CHECKING:
+    from tiergate.adapters.decision_columns import DecisionColumns
     from tiergate.ports import Classification
     from tiergate.settings import Policy
 
@@ -18,10 +19,9 @@ _SWEPT = {
     "intent_router.min_quality": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
     "confidence_gate.escalate_below": (0.0, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8),
 }
-_PAGE = 5000
 
 
-def replay(
+def replay(  # noqa: PLR0913  each is an option of the command
     policies: Annotated[list[Path], typer.Option("--policy", help="policy.yaml; may be given twice.")],
     *,
     decisions: Annotated[str | None, typer.Option(help="URL of a decision log.")] = None,
@@ -29,7 +29,10 @@ def replay(
     log: Annotated[Path | None, typer.Option(help="LiteLLM spend log export, or JSONL of requests.")] = None,
     config: Annotated[Path | None, typer.Option(help="config.yaml with prices; beside the policy by default.")] = None,
     answer_tokens: Annotated[int, typer.Option(help="Length of answers where --log has none.", min=1)] = 300,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Also replay a grid of thresholds.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also replay a grid of thresholds, for each domain.")] = False,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for the sweep's curves as PNG, one for each domain.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what would have happened under a policy; exit 2 when the data cannot tell."""
@@ -40,12 +43,14 @@ def replay(
         for path in policies:
             policy = _load(path)
             if decisions is not None:
-                report = _replay_decisions(decisions, policy, swept=sweep)
+                report = _replay_decisions(decisions, policy, swept=sweep or plots is not None)
             elif outcomes is not None:
                 report = _replay_outcomes(outcomes, policy)
             else:
                 report = _replay_traffic(Path(str(log)), policy, config or path.parent / "config.yaml", answer_tokens)
             found.append({"policy": str(path), **report})
+            if plots is not None:
+                _plot(report, plots / path.stem if len(policies) > 1 else plots)
     if as_json:
         print_json(found)
         return
@@ -60,51 +65,69 @@ def _load(path: Path) -> "Policy":
 
 
 def _replay_decisions(url: str, policy: "Policy", *, swept: bool) -> dict[str, Any]:
-    from tiergate.policy.experiment import apply_overrides  # noqa: PLC0415
-
     estimate = import_toolkit("replay_estimate")
-    rows = read_log(url, policy)
-    report: dict[str, Any] = asdict(estimate.replay(rows, policy))
+    columns, cuts = read_log(url, policy)
+    report: dict[str, Any] = asdict(estimate.replay(columns, policy, cuts))
     if swept:
-        grid = [(key, at, apply_overrides(policy, _with(key, at))) for key, values in _SWEPT.items() for at in values]
-        report["sweep"] = [asdict(point) for point in estimate.sweep(rows, grid)]
+        report["sweep"] = [asdict(point) for point in estimate.sweep(columns, _build_grid(estimate, policy), cuts)]
     return report
 
 
-def _with(key: str, value: float) -> dict[str, Any]:
+def _build_grid(estimate: Any, policy: "Policy") -> list[Any]:
+    """Return the thresholds to replay, the policy's own values among them."""
+    from tiergate.policy.experiment import apply_overrides  # noqa: PLC0415
+
+    own = {
+        "intent_router.min_quality": policy.intent_router.min_quality,
+        "confidence_gate.escalate_below": policy.confidence_gate.escalate_below,
+    }
+    return [
+        estimate.Threshold(
+            key=key, value=at, policy=apply_overrides(policy, _with(key, at, policy)), chosen=at == own[key]
+        )
+        for key, values in _SWEPT.items()
+        for at in sorted({*values, own[key]})
+    ]
+
+
+def _plot(report: dict[str, Any], folder: Path) -> None:
+    from tiergate.cli.sweep_plots import write_sweep_plots  # noqa: PLC0415
+
+    for file in write_sweep_plots(report.get("sweep", ()), folder):
+        typer.echo(f"wrote {file}", err=True)
+
+
+def _with(key: str, value: float, policy: "Policy") -> dict[str, Any]:
     """Return overrides that set a threshold and keep the gate's two in order."""
     if key != "confidence_gate.escalate_below":
         return {key: value}
-    return {key: value, "confidence_gate.trust_from": max(0.85, value)}
+    return {key: value, "confidence_gate.trust_from": max(policy.confidence_gate.trust_from, value)}
 
 
-def read_log(url: str, policy: "Policy") -> Sequence[Any]:
-    """Return the rows of a decision log as replay needs them.
+def read_log(url: str, policy: "Policy") -> "tuple[DecisionColumns, Classification]":
+    """Return the columns of a decision log and the cuts of the artifact that it was written with.
 
     Raises:
         DecisionLogError: It cannot be read.
         ReplayError: It was written with another classifier artifact than the policy names.
     """
-    from tiergate.adapters.decision_database import read_decisions  # noqa: PLC0415  SQLAlchemy
-    from tiergate.adapters.decision_search import Cursor  # noqa: PLC0415  SQLAlchemy
+    from tiergate.adapters.decision_database import read_decision_columns  # noqa: PLC0415  SQLAlchemy
+    from tiergate.adapters.embedded_classifier import EmbeddedClassifier  # noqa: PLC0415
     from tiergate.artifact import load_artifact  # noqa: PLC0415
     from tiergate.pack_check import artifact_path  # noqa: PLC0415
 
     log = import_toolkit("replay_log")
     artifact = load_artifact(artifact_path(policy))
-    cuts, parsed, cursor = artifact.calibration.domains.min_scores, [], None
-    while rows := read_decisions(url, limit=_PAGE, after=cursor):
-        cursor = Cursor(ts=rows[-1]["ts"], decision_id=rows[-1]["decision_id"])
-        for row in rows:
-            digest = row["route"].get("artifact_digest")
-            if digest not in {None, artifact.digest}:
-                problem = f"was written with artifact {digest[:12]}, the policy names {artifact.digest[:12]}"
-                raise log.ReplayError(url, "route.artifact_digest", problem, "replay with the artifact of the log")
-            parsed.append(log.parse_row(row, domain_cuts=cuts))
-    return parsed
+    columns = read_decision_columns(url)
+    for digest in columns.digests:
+        if digest != artifact.digest:
+            problem = f"was written with artifact {digest[:12]}, the policy names {artifact.digest[:12]}"
+            raise log.ReplayError(url, "route.artifact_digest", problem, "replay with the artifact of the log")
+    return columns, EmbeddedClassifier(artifact).cuts
 
 
-def _classify_all(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classification]":
+def classify_prompts(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classification]":
+    """Return the classification of each different prompt by the policy's own artifact and encoder."""
     import asyncio  # noqa: PLC0415
 
     from tiergate.adapters.embedded_classifier import EmbeddedClassifier  # noqa: PLC0415
@@ -129,7 +152,7 @@ def _classify_all(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classi
 
 def _replay_outcomes(file: Path, policy: "Policy") -> dict[str, Any]:
     table = import_toolkit("outcomes").load_outcomes(file)
-    found = _classify_all(table.prompts, policy)
+    found = classify_prompts(table.prompts, policy)
     result: dict[str, Any] = asdict(
         import_toolkit("replay_outcomes").replay_outcomes(table, policy, [found[prompt] for prompt in table.prompts])
     )
@@ -149,7 +172,7 @@ def _replay_traffic(file: Path, policy: "Policy", config: Path, answer_tokens: i
         if not known or known[0] is None:
             stop(f"{config}: no price for {tier.model_group}. Fix: write its input_ and output_cost_per_token.")
         prices[tier.name] = Price(input_usd=known[0][0], output_usd=known[0][1])
-    found = _classify_all([item.prompt for item in requests], policy)
+    found = classify_prompts([item.prompt for item in requests], policy)
     result: dict[str, Any] = asdict(
         traffic.cost_traffic(
             requests,
@@ -182,4 +205,5 @@ def _show(report: dict[str, Any]) -> None:
         if point["replay"] is not None:
             known = [item for item in point["replay"]["estimates"] if item["value"] is not None]
             values = ", ".join(f"{item['metric']} {item['value']:.5g}" for item in known)
-        typer.echo(f"  {point['key']} {point['value']:g}: {values}")
+        whose, chosen = point["domain"] or "all", " (the policy's)" if point["chosen"] else ""
+        typer.echo(f"  {whose:<10} {point['key']} {point['value']:g}{chosen}: {values}")

@@ -19,8 +19,9 @@ def report(
     *,
     decisions: DecisionLog,
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    plots: Annotated[Path | None, typer.Option(help="Folder for the figures as PNG.")] = None,
 ) -> None:
-    """Write the rollout report as one HTML file that needs nothing else."""
+    """Write the rollout report as one HTML file that needs nothing else, and its figures as PNG where asked."""
     from tiergate.cli.report_page import build_page  # noqa: PLC0415
     from tiergate.policy.rollout import measure_weeks  # noqa: PLC0415
 
@@ -30,6 +31,11 @@ def report(
             stop(f"{_without_password(decisions)} has no decisions. Fix: name a log that has some.")
         out.write_text(build_page(weeks, source=_without_password(decisions)), encoding="utf-8")
     typer.echo(f"wrote {out}")
+    if plots is not None:
+        from tiergate.cli.report_plots import write_report_plots  # noqa: PLC0415
+
+        for file in write_report_plots(weeks, plots):
+            typer.echo(f"wrote {file}")
 
 
 @rollout.command("status")

@@ -1,8 +1,9 @@
 """The rollout report as one HTML file: text, tables, plots as inline SVG; no script, nothing loaded from elsewhere."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from tiergate.policy.rollout import WEEKS, Mean, Share, Week, check_week, recommend
 
@@ -23,15 +24,17 @@ th:first-child, td:first-child { text-align: left }
 svg { width: 100%; height: auto; max-width: 640px }
 .next { border-left: 4px solid var(--bar); padding: .4rem 1rem }
 .scroll { overflow-x: auto }
+.figures td { white-space: nowrap } .figures :is(th, td):last-child { white-space: normal; text-align: left }
 """
 
 
-def build_page(weeks: Sequence[Week], *, source: str) -> str:
+def build_page(weeks: Sequence[Week], *, source: str, figures: Sequence[Mapping[str, Any]] = ()) -> str:
     """Return the page.
 
     Args:
         weeks: From `rollout.measure_weeks`; at least one.
         source: Where the rows came from, without credentials.
+        figures: Of a simulation, as `tiergate simulate` writes them: shown first, beside the published ones.
     """
     action, reason = recommend(weeks)
     parts = [
@@ -41,6 +44,7 @@ def build_page(weeks: Sequence[Week], *, source: str) -> str:
         f'<p class="dim">{sum(week.requests for week in weeks)} decisions of {escape(source)}.',
         "Intervals are 95 %: Wilson for shares, normal for means.</p>",
         f'<p class="next"><strong>Next: {_code(action)}.</strong><br>Because {escape(reason)}.</p>',
+        *([_figures(figures)] if figures else []),
         "<h2>Weeks</h2>",
         _table(weeks),
         "<h2>Cost of a request against the 40 % target</h2>",
@@ -52,6 +56,26 @@ def build_page(weeks: Sequence[Week], *, source: str) -> str:
         "</body></html>\n",
     ]
     return "\n".join(parts)
+
+
+def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
+    """Return a simulation's figures as a table."""
+    rows = "".join(
+        f"<tr><td>{escape(str(figure['name']))}</td><td>{figure['value']:.4g}</td>"
+        f"<td>{figure['low']:.4g} to {figure['high']:.4g}</td>{_published(figure)}</tr>"
+        for figure in figures
+    )
+    head = "<tr><th>figure</th><th>run</th><th>95 % interval</th><th>published</th><th>reproduced</th></tr>"
+    table = f'<div class="scroll"><table class="figures">{head}{rows}</table></div>'
+    return f"<h2>The run beside the published case</h2>{table}"
+
+
+def _published(figure: Mapping[str, Any]) -> str:
+    if figure["published"] is None:
+        return "<td></td><td></td>"
+    word, style = ("yes", "ok") if figure["reproduced"] else ("no", "bad")
+    why = f"<br><span class=dim>{escape(str(figure['why']))}</span>" if figure["why"] else ""
+    return f'<td>{figure["published"]:.4g}</td><td><span class="{style}">{word}</span>{why}</td>'
 
 
 def _code(text: str) -> str:

@@ -1,6 +1,7 @@
 """`tiergate simulate`: a scenario through a real proxy with stand-in providers, beside the published figures."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ def simulate(
     *,
     scenario: Annotated[str, typer.Option(help="agent-stack, b2c-support, or a YAML file.")] = "agent-stack",
     tasks: Annotated[int, typer.Option(help="Tasks to run; 0 takes the scenario's number.", min=0)] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of every draw; the scenario's own by default.")] = None,
     degrade: Annotated[
         float,
         typer.Option("--degrade-classifier", help="Share of prompts whose scores are flipped.", min=0.0, max=1.0),
@@ -27,7 +29,8 @@ def simulate(
 ) -> None:
     """Run a scenario before and after tiergate. Exit 1 when a goal of the scenario is not met."""
     with bad_input():
-        report = _simulate(scenario, tasks, degrade=degrade, speed=speed, concurrency=concurrency)
+        changes = {"tasks": tasks or None, "seed": seed}
+        report = run_scenario(scenario, changes, degrade=degrade, speed=speed, concurrency=concurrency)
         if out is not None:
             out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if as_json:
@@ -36,16 +39,36 @@ def simulate(
         raise typer.Exit(Exit.CHECK_FAILED)
 
 
-def _simulate(source: str, tasks: int, *, degrade: float, speed: float, concurrency: int) -> dict[str, Any]:
+def run_scenario(
+    source: str,
+    changes: Mapping[str, int | None],
+    *,
+    degrade: float = 0.0,
+    speed: float,
+    concurrency: int,
+    folder: Path | None = None,
+) -> dict[str, Any]:
+    """Run a scenario, show its figures, and return them.
+
+    Args:
+        source: Name of a scenario, or its file.
+        changes: Fields of the scenario that are to be other ones; None leaves one as it is.
+        degrade: As for `run_simulation`, like those that follow.
+        speed: See there.
+        concurrency: See there.
+        folder: See there.
+    """
     from dataclasses import asdict  # noqa: PLC0415
 
-    from tiergate.demo.simulation import run_simulation  # noqa: PLC0415  httpx, SQLAlchemy and starlette
+    from tiergate.demo.simulation import keep_grades, run_simulation  # noqa: PLC0415  httpx, SQLAlchemy and starlette
     from tiergate.demo.simulation_figures import check_goals, measure  # noqa: PLC0415
     from tiergate.demo.simulation_scenario import load_simulation  # noqa: PLC0415
 
     scenario = load_simulation(source)
-    scenario = scenario.model_copy(update={"tasks": tasks}) if tasks else scenario
-    pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency)
+    scenario = scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency, folder=folder)
+    if folder is not None:
+        keep_grades(pairs, folder)
     figures = measure(scenario, pairs)
     goals = check_goals(scenario.goals, figures)
     _show(figures)
@@ -57,7 +80,9 @@ def _simulate(source: str, tasks: int, *, degrade: float, speed: float, concurre
     return {
         "scenario": scenario.name,
         "tasks": scenario.tasks,
+        "seed": scenario.seed,
         "calls": len(pairs),
+        "classifier": next((digest for pair in pairs if (digest := pair.record["route"].get("artifact_digest"))), None),
         "degrade_classifier": degrade,
         "speed": speed,
         "concurrency": concurrency,

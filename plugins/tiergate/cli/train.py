@@ -34,15 +34,23 @@ def train(
 
 
 def calibrate(
-    labels: Labels,
-    policy_file: PolicyFile,
-    out: Out,
+    context: typer.Context,
+    labels: Annotated[Path | None, typer.Option("--labels", help="Label file of `tiergate label`.")] = None,
+    policy_file: Annotated[Path | None, typer.Option("--policy", help="policy.yaml: its tiers and routing.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the new artifact.")] = None,
     *,
     artifact: Base = None,
     min_slice_rows: MinSlice = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Keep the heads and refit their calibration on labels: enough for a few dozen to a few hundred rows."""
+    """Keep the heads and refit their calibration on labels: enough for a few dozen to a few hundred rows.
+
+    `tiergate calibrate cache` does it for the semantic cache, `tiergate calibrate gate` for the confidence gate.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if labels is None or policy_file is None or out is None:
+        stop("needs --labels, --policy and --out. Fix: give all three, or name what to calibrate: `cache` or `gate`.")
     _build(labels, policy_file, out, artifact, min_slice_rows, as_json=as_json, heads=False)
 
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import yaml
 
-from tiergate.adapters.decision_database import read_decisions
+from tiergate.adapters.decision_database import DecisionDatabase, parse_url, read_decisions
+from tiergate.adapters.decision_feedback import FeedbackRow, write_feedback
 from tiergate.adapters.decision_search import Cursor
 from tiergate.demo.background import run_in_background
 from tiergate.demo.proxy_process import ProcessError, ProxyProcess, run_proxy
@@ -29,6 +30,8 @@ from tiergate.pack import locate_pack
 FRONTIER_GROUP = "tier-frontier"
 WRONG_ANSWER_GRADE = 1
 """Grade of an answer to another question, which only a wrong cache hit gives."""
+GOOD_GRADE = 4
+"""Least grade of a good answer, as the scenarios define it."""
 _RECORD_WAIT_S = 15.0
 _PAGE = 1000
 
@@ -79,7 +82,12 @@ class _Truth:
 
 
 def run_simulation(
-    scenario: SimulationScenario, *, degrade: float = 0.0, speed: float = 1.0, concurrency: int = 4
+    scenario: SimulationScenario,
+    *,
+    degrade: float = 0.0,
+    speed: float = 1.0,
+    concurrency: int = 4,
+    folder: Path | None = None,
 ) -> list[CallPair]:
     """Run a scenario and return every call with what it gave.
 
@@ -88,6 +96,7 @@ def run_simulation(
         degrade: Share of prompts whose scores the classifier gets flipped.
         speed: How many times faster than drawn the stand-ins answer; reported latencies are as drawn.
         concurrency: Tasks at the same time.
+        folder: Where the proxy runs and leaves its decision log, `data/decisions.db`; None leaves nothing.
 
     Raises:
         ProcessError: The proxy did not come up, or a call failed.
@@ -97,9 +106,9 @@ def run_simulation(
     truth = _find_truth(scenario, calls)
     tasks = [list(group) for _, group in groupby(calls, key=lambda call: call.task)]
     with (
-        tempfile.TemporaryDirectory(prefix="tiergate-simulate-") as folder,
+        nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="tiergate-simulate-") as place,
         run_in_background(app=build_drawn_app(scenario, by_prompt, speed=speed)) as provider,
-        _run_proxy(scenario, Path(folder), provider.url, degrade) as proxy,
+        _run_proxy(scenario, Path(place), provider.url, degrade) as proxy,
         ThreadPoolExecutor(concurrency) as pool,
     ):
         runner = _Runner(proxy=proxy, scenario=scenario, truth=truth, speed=speed)
@@ -166,6 +175,26 @@ class _Runner:
             wrong_hit=wrong_hit,
             decision_id="" if alone else response.headers["x-tiergate-decision-id"],
         )
+
+
+def keep_grades(pairs: Sequence[CallPair], folder: Path) -> None:
+    """Write what each answer was worth into the decision log that a run left: feedback 1 for grade 4 or 5, else 0.
+
+    Raises:
+        DecisionLogError: The log cannot be written.
+    """
+    database = DecisionDatabase(parse_url(f"sqlite:///{folder / 'data' / 'decisions.db'}"))
+    with database.transaction() as connection:
+        for pair in pairs:
+            feedback = FeedbackRow(
+                decision_id=pair.after.decision_id,
+                source="user",
+                ts=float(pair.record["ts"]) + pair.after.latency_ms / 1000,
+                score=float(pair.after.grade >= GOOD_GRADE),
+                wrong_cache_hit=pair.after.wrong_hit,
+            )
+            write_feedback(connection, feedback)
+    database.close()
 
 
 def write_policy(scenario: SimulationScenario, path: Path) -> None:

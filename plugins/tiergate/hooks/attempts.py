@@ -1,12 +1,19 @@
 """Each attempt at a deployment, retries and fallbacks included: log-probabilities before, the failure after."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tiergate.exchange import Call
 from tiergate.hooks.answer_format import FORMATS
+from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.request_parser import METADATA_KEYS
+
+LOGPROBS_REFUSED = "logprobs_refused"
+"""Status of an attempt that the provider refused for the log-probabilities alone."""
+_REFUSALS = frozenset({"BadRequestError", "UnsupportedParamsError"})
+"""Errors that may be about a parameter; one about the prompt's length or content has a class of its own."""
 
 
 def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any], call_type: Any = "acompletion") -> dict[str, Any] | None:
@@ -26,16 +33,24 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any], call_type: Any = 
     entry.hosts[call_id] = kwargs.get("litellm_logging_obj")
     if call_id in entry.side_calls:
         return None
-    wanted = entry.served is None and entry.tier is not None and pipeline.policy.confidence_gate.enabled
-    if not wanted or entry.request.logprobs_asked or entry.request.has_tools:
+    if not may_ask_logprobs(pipeline, entry):
         return None
     model, reader = str(kwargs.get("model", "")), FORMATS[entry.request.endpoint]
     # LiteLLM carries /v1/messages out by another endpoint where the provider is not Anthropic.
     if str(getattr(call_type, "value", call_type)) != reader.call_type:
         return None
-    if not pipeline.catalogue.supports_logprobs(model):
+    if call_id in entry.plain_calls or not pipeline.catalogue.supports_logprobs(model):
         return None
-    return reader.ask_logprobs(kwargs, model, pipeline.policy.confidence_gate.top_logprobs)
+    asked = reader.ask_logprobs(kwargs, model, pipeline.policy.confidence_gate.top_logprobs)
+    if asked is not None:
+        entry.asked_logprobs[call_id] = model
+    return asked
+
+
+def may_ask_logprobs(pipeline: Pipeline, entry: InFlight) -> bool:
+    """Tell whether the gate will judge the answer by log-probabilities that the client did not ask for itself."""
+    wanted = entry.served is None and entry.tier is not None and pipeline.policy.confidence_gate.enabled
+    return wanted and not entry.request.logprobs_asked and not entry.request.has_tools
 
 
 def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], exception: Exception) -> None:
@@ -44,6 +59,8 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
     entry = pipeline.registry.find(request_data)
     if entry is None or not isinstance(call_id, str):
         return
+    if call_id in entry.asked_logprobs and type(exception).__name__ in _REFUSALS:
+        entry.plain_calls.add(call_id)  # the next attempt, which `retry_without_logprobs` sees to, does not ask
     started = entry.attempts.get(call_id, entry.started)
     metadata = request_data.get(METADATA_KEYS[entry.request.endpoint])
     group = metadata.get("model_group") if isinstance(metadata, Mapping) else None
@@ -59,3 +76,19 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
             status=type(exception).__name__,
         )
     )
+
+
+def settle_logprobs(pipeline: Pipeline, entry: InFlight, call_id: str) -> None:
+    """Learn from a call that went well whether its model takes a request for log-probabilities.
+
+    If the same request was refused with it and went through without, the model refuses it.
+    """
+    model = entry.asked_logprobs.get(call_id)
+    if model is None:
+        return
+    refused = call_id in entry.plain_calls
+    pipeline.catalogue.note_logprobs(model, refused=refused)
+    if refused:
+        places = [place for place, call in enumerate(entry.calls) if call.status in _REFUSALS]
+        for place in places[-1:]:
+            entry.calls[place] = replace(entry.calls[place], status=LOGPROBS_REFUSED)

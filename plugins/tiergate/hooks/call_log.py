@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tiergate.exchange import Call
+from tiergate.hooks.attempts import settle_logprobs
+from tiergate.hooks.in_flight import CANCELLED
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.policy.money import Usage
 
@@ -19,6 +21,7 @@ def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
     tier = entry.call_tiers.get(call_id, entry.route.tier)
     asked = pipeline.model_group(tier, entry.request.entry_model)
     answered = str(payload.get("model_group") or asked)
+    given_up = entry.cancelled is not None and call_id == entry.request.call_id
     if entry.served is None:
         entry.calls.append(
             Call(
@@ -32,6 +35,7 @@ def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
                 cached_tokens=_cached_tokens(payload),
                 cost_usd=float(payload.get("response_cost") or 0.0),
                 start_ms=start_ms,
+                status=CANCELLED if given_up else "ok",
                 ms=max(0.0, 1000 * (float(payload.get("endTime") or 0.0) - entry.started_at) - start_ms),
             )
         )
@@ -40,6 +44,7 @@ def after_logged_call(pipeline: Pipeline, kwargs: Mapping[str, Any]) -> None:
             prompt_tokens=int(payload.get("prompt_tokens") or 0),
             completion_tokens=int(payload.get("completion_tokens") or 0),
         )
+    settle_logprobs(pipeline.of(entry), entry, call_id)
     entry.note_logged(call_id)
 
 

@@ -11,7 +11,8 @@ from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.errors import EscalationError
 from tiergate.exchange import Answer, Call, TokenLogprob
 from tiergate.hooks.answer_format import FORMATS, AnswerFormat
-from tiergate.hooks.in_flight import InFlight
+from tiergate.hooks.given_up_stream import can_log, log_given_up
+from tiergate.hooks.in_flight import CANCELLED, InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan import may_escalate
 from tiergate.hooks.request_parser import adapt_params, copy_containers
@@ -20,10 +21,6 @@ from tiergate.policy.confidence_gate import bypasses_gate
 from tiergate.policy.held_stream import Hold, decide_hold, decide_hold_end
 from tiergate.stages.confidence_gate import escalation_failed, escalation_skipped
 
-HOLDING = frozenset({"chat_completions", "messages"})
-"""Endpoints whose streams can be held."""
-CANCELLED = "cancelled"
-"""Status of a call whose stream was given up for a stronger tier's."""
 RELEASE_S = 0.15
 """Held chunks leave within this time, evenly, and not all at once."""
 MAX_PAUSE_S = 0.008
@@ -38,7 +35,6 @@ def can_hold(pipeline: Pipeline, entry: InFlight) -> bool:
         gate.enabled
         and gate.stream.mode == "hold"
         and gate.max_escalations > 0
-        and entry.request.endpoint in HOLDING
         and entry.request.choices == 1
         and entry.served is None
         and entry.tier is not None
@@ -134,7 +130,8 @@ def _judge(pipeline: Pipeline, entry: InFlight, held: _Held) -> GateDecision:
     """Judge what is held; JSON is checked only when it is all there."""
     request = entry.request if held.ended else replace(entry.request, json_asked=False)
     answer = held.answer(entry.body.get("messages"))
-    return pipeline.confidence_gate.judge(request, answer, entry.route, tier=entry.tier or "", escalations=0)
+    gate = pipeline.confidence_gate
+    return gate.judge(request, answer, entry.route, tier=entry.tier or "", escalations=0, whole=held.ended)
 
 
 async def _swap(
@@ -184,7 +181,10 @@ async def _swap(
             status=CANCELLED,
         )
     entry.gate, entry.tier, entry.answering = decision, name, call_id
-    entry.await_log_of(call_id, also_first=held.ended)
+    logged = entry.cancelled is not None and can_log(entry)
+    entry.await_log_of(call_id, also_first=held.ended or logged)
+    if logged:
+        pipeline.spawn(log_given_up(entry, list(held.chunks)))
     return asked.response
 
 

@@ -19,6 +19,8 @@ from tiergate.telemetry.names import Stage
 from tiergate.telemetry.record import DecisionStatus
 
 NOT_LOOKED_UP = CacheDecision(outcome=CacheOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
+CANCELLED = "cancelled"
+"""Status of a call whose stream was given up for a stronger tier's."""
 NOT_ROUTED = RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.STAGE_FAILED)
 """What stands in the record of a request that no stage got to."""
 
@@ -61,6 +63,8 @@ class InFlight:
         session: Hashed name of its session; None when it belongs to none.
         side_calls: Call ids of verifiers: calls whose answer no client gets.
         storing: The storing of its answer, which goes on while the client already has it; None when none is stored.
+        asked_logprobs: Model that was asked for log-probabilities, by call id.
+        plain_calls: Call ids that go on without asking: the provider refused them with it.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
     """
 
@@ -94,6 +98,8 @@ class InFlight:
     logged: set[str] = field(default_factory=set)
     session: str | None = None
     side_calls: set[str] = field(default_factory=set)
+    asked_logprobs: dict[str, str] = field(default_factory=dict)
+    plain_calls: set[str] = field(default_factory=set)
     parent: Any = None
     pipeline: Any = None
     storing: asyncio.Task[None] | None = None

@@ -32,6 +32,14 @@ class ModelCatalogue(Protocol):
         """Tell whether a model gives token log-probabilities."""
         ...
 
+    def note_logprobs(self, model: str, *, refused: bool) -> None:
+        """Remember whether a model's provider takes a request for token log-probabilities."""
+        ...
+
+    def retry_without_logprobs(self, model_group: str) -> Mapping[str, Any]:
+        """Return arguments of a first call that let it be tried again where log-probabilities may be refused."""
+        ...
+
     def facts(self, model_group: str) -> ModelFacts | None:
         """Return what a model group can take, or None when LiteLLM knows nothing of it."""
         ...

@@ -8,12 +8,14 @@ from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer
 from tiergate.hooks.answer_format import FORMATS
 from tiergate.hooks.answer_parser import parse_call, parse_usage
+from tiergate.hooks.attempts import settle_logprobs
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan import may_escalate
 from tiergate.hooks.request_parser import adapt_params, copy_containers
 from tiergate.hooks.verification import verify_answer
-from tiergate.policy.confidence_gate import ROUTER_PRIOR, decide_better
+from tiergate.policy.answer_confidence import UNMEASURED
+from tiergate.policy.confidence_gate import decide_better
 from tiergate.policy.money import sum_cost
 from tiergate.stages.confidence_gate import Escalation, escalation_failed, escalation_skipped
 from tiergate.stages.failopen import suppressed
@@ -65,9 +67,7 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
         last = await _judge(pipeline, entry, reader.parse(asked.response), tier, escalations)
         if decide_better(best, last):
             kept, best, entry.tier, entry.usage = asked.response, last, tier, parse_usage(asked.response)
-    signals = dict(first.signals)
-    if ROUTER_PRIOR in best.signals:
-        signals[ROUTER_PRIOR] = best.signals[ROUTER_PRIOR]
+    signals = dict(first.signals) | {name: best.signals[name] for name in UNMEASURED & best.signals.keys()}
     entry.gate = replace(first, final_confidence=best.confidence, signals=signals)
     entry.add_stage(Stage.CONFIDENCE_GATE, started, pipeline.clock.monotonic())
     return None if kept is response else kept
@@ -113,6 +113,7 @@ def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) 
             host=entry.hosts.get(call_id),
         )
     )
+    settle_logprobs(pipeline, entry, call_id)
 
 
 def store_later(pipeline: Pipeline, entry: InFlight, response: Any, answer: Answer) -> None:

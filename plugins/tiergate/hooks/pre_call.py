@@ -10,6 +10,7 @@ from fastapi import HTTPException
 from tiergate.decisions import CacheDecision, CacheOutcome, Reason
 from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Request
+from tiergate.hooks.attempts import may_ask_logprobs
 from tiergate.hooks.earlier_turns import parse_conversation
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
@@ -82,6 +83,8 @@ async def _decide(pipeline: Pipeline, identity: Any, data: dict[str, Any], call_
         data["model"] = tier.model_group
         for name, value in adapt_params(tier.params, request.endpoint).items():
             data.setdefault(name, value)
+        if may_ask_logprobs(pipeline, entry):
+            data.update(pipeline.catalogue.retry_without_logprobs(tier.model_group))
     return data
 
 

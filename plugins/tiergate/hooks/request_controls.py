@@ -17,6 +17,8 @@ def take_controls(data: dict[str, Any], endpoint: Endpoint) -> None:
     metadata = data.get("metadata")
     if endpoint in CLIENT_METADATA and isinstance(metadata, dict) and "tiergate" in metadata:
         data["metadata"] = {key: value for key, value in metadata.items() if key != "tiergate"}
+        if not data["metadata"]:  # the client sent nothing else, so the provider gets what it would have got
+            del data["metadata"]
 
 
 def read_controls(data: Mapping[str, Any], policy: Policy) -> dict[str, Any]:

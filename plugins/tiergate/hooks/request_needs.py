@@ -78,6 +78,30 @@ def tool_names(data: Mapping[str, Any]) -> list[str]:
     return [str(function.get("name", "")) for function in functions if isinstance(function, dict)]
 
 
+def tool_schemas(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the JSON schema of the arguments of each function on offer, by name, as each endpoint writes it."""
+    offered = [item for key in ("tools", "functions") if _is_list(data.get(key)) for item in data[key]]
+    functions = [tool.get("function") or tool for tool in offered if isinstance(tool, dict)]
+    found: dict[str, Mapping[str, Any]] = {}
+    for function in functions:
+        if isinstance(function, dict):
+            schema = function.get("parameters") or function.get("input_schema")
+            if isinstance(schema, dict):
+                found[str(function.get("name", ""))] = schema
+    return found
+
+
+def answer_schema(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the JSON schema that the answer has to follow, as each endpoint writes it; None without one."""
+    for wanted in _formats(data):
+        if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
+            inner = wanted.get("json_schema")
+            schema = (inner if isinstance(inner, dict) else wanted).get("schema")
+            if isinstance(schema, dict):
+                return schema
+    return None
+
+
 def _formats(data: Mapping[str, Any]) -> list[Any]:
     """Return what was asked for as the answer's format, by the key of each endpoint."""
     text, config = data.get("text"), data.get("output_config")

@@ -8,7 +8,15 @@ from typing import Any
 from tiergate.exchange import Endpoint, Request
 from tiergate.hooks.conversation import CHAT, CONVERSATIONS, Conversation
 from tiergate.hooks.request_controls import read_controls
-from tiergate.hooks.request_needs import digest_turn, estimate_tokens, is_text_part, needs_of, tool_names
+from tiergate.hooks.request_needs import (
+    answer_schema,
+    digest_turn,
+    estimate_tokens,
+    is_text_part,
+    needs_of,
+    tool_names,
+    tool_schemas,
+)
 from tiergate.policy.agent_turns import BUILTIN_MARKERS, Marker, find_human_turn, is_plan_mode, is_stalled
 from tiergate.settings import Policy
 
@@ -80,6 +88,8 @@ def parse_request(data: Mapping[str, Any], call_type: str, tenant: str | None, *
         stalled=turn is not None
         and is_stalled(messages, window=policy.agents.stall_window, repeats=policy.agents.stall_repeats),
         plan_mode=is_plan_mode(messages, tool_names(data), policy.agents.plan_mode_phrases),
+        tool_schemas=tool_schemas(data),
+        answer_schema=answer_schema(data),
     )
 
 

@@ -12,7 +12,7 @@ from tiergate.adapters.decision_feedback import FeedbackRow
 from tiergate.adapters.decision_search import Cursor
 from tiergate.errors import DecisionLogError, StoreError
 from tiergate.http.access import VIEWERS, require_admin, require_viewer, role_of
-from tiergate.http.dashboard import Dashboard, NotInvalidatedError
+from tiergate.http.dashboard import Dashboard, NotInvalidatedError, WrongHit
 from tiergate.ports import Invalidation
 
 MAX_HOURS = 400 * 24
@@ -154,12 +154,11 @@ def _add_writing(router: APIRouter, dashboard: Dashboard) -> None:
                 raise HTTPException(404, {"error": "there is no such decision of this key"})
             if body.wrong_cache_hit and row["cache"]["outcome"] != "hit":
                 raise HTTPException(409, {"error": "the answer of this decision did not come from the cache"})
-            removed = await dashboard.take_feedback(
-                FeedbackRow(**body.model_dump(), source="user", ts=time.time()), row
-            )
+            wrong = await dashboard.take_feedback(FeedbackRow(**body.model_dump(), source="user", ts=time.time()), row)
         except (DecisionLogError, StoreError) as exc:
             raise _unavailable(exc) from exc
-        return {"decision_id": body.decision_id, "recorded": True, "removed": removed}
+        told = {"decision_id": body.decision_id, "recorded": True, "removed": 0}
+        return told if wrong is None else told | _tell_recall(wrong, whole=role_of(identity) in VIEWERS)
 
     @router.post("/cache/invalidate", dependencies=[Depends(require_admin)])
     async def invalidate(body: InvalidateBody) -> dict[str, Any]:
@@ -176,6 +175,12 @@ def _add_writing(router: APIRouter, dashboard: Dashboard) -> None:
             raise HTTPException(501, {"error": "this policy's answer store cannot remove answers"}) from exc
         except StoreError as exc:
             raise _unavailable(exc) from exc
+
+
+def _tell_recall(wrong: WrongHit, *, whole: bool) -> dict[str, Any]:
+    """Return what became of a wrong hit; who else was served from it is for those who may read every decision."""
+    told: dict[str, Any] = {"removed": wrong.removed, "served_count": len(wrong.served)}
+    return told | {"served": list(wrong.served)} if whole else told
 
 
 def _unavailable(exc: Exception) -> HTTPException:

@@ -1,8 +1,10 @@
 """What the endpoints need of the running proxy: the log to read, the policy to compare with, the cache to clear."""
 
 import asyncio
+import json
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from tiergate.hooks.tenant import identify_tenant
 from tiergate.ports import AnswerInvalidator, Invalidation
 from tiergate.settings import Policy
 from tiergate.telemetry.metrics import DecisionMeter
+from tiergate.telemetry.record import decode_embedding
 
 ESCALATION_LIMIT: Final = 0.05
 """Share of escalations above which the cheap tier or its threshold is wrong."""
@@ -22,8 +25,24 @@ _ROW_PAUSE_S: Final = 0.1
 """Feedback waits up to a second for a row that the log's thread has not written yet."""
 
 
+_audit = logging.getLogger("tiergate.cache.audit")
+
+
 class NotInvalidatedError(Exception):
     """The answer store of this policy cannot remove answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongHit:
+    """What became of a stored answer that was wrong.
+
+    Attributes:
+        removed: How many stored answers were removed.
+        served: The decisions that were served from it, this one included: `decision_id`, `trace_id`, `ts` and more.
+    """
+
+    removed: int
+    served: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +109,11 @@ class Dashboard:
         tenant = identify_tenant(identity, self.policy.semantic_cache)
         return tenant is not None and tenant == row.get("tenant")
 
-    async def take_feedback(self, feedback: FeedbackRow, row: dict[str, Any]) -> int:
-        """Keep feedback; a wrong hit's stored answer goes, where the store can remove it.
+    async def take_feedback(self, feedback: FeedbackRow, row: dict[str, Any]) -> WrongHit | None:
+        """Keep feedback; a wrong hit's stored answer goes, where the store can remove it, and is never served again.
 
         Returns:
-            How many stored answers were removed.
+            What became of a wrong hit; None for other feedback.
 
         Raises:
             DecisionLogError: The feedback could not be kept.
@@ -110,9 +129,16 @@ class Dashboard:
                 wrong_hit=feedback.wrong_cache_hit,
             )
         entry_id = row["cache"].get("entry_id")
-        if not feedback.wrong_cache_hit or entry_id is None or self.store is None:
-            return 0
-        return await self.store.invalidate(Invalidation(tenant=row.get("tenant"), entry_id=entry_id))
+        if not feedback.wrong_cache_hit or entry_id is None:
+            return None
+        served = await self.reader.find_served(entry_id)
+        _audit.warning("%s", json.dumps({"action": "recall notice", "entry_id": entry_id, "served": served}))
+        if self.store is None:
+            return WrongHit(removed=0, served=served)
+        whole = await self.reader.find(feedback.decision_id) or {}
+        asked = decode_embedding(whole["embedding"]) if whole.get("embedding") else None
+        recalled = Invalidation(tenant=row.get("tenant"), entry_id=entry_id, asked=asked)
+        return WrongHit(removed=await self.store.invalidate(recalled), served=served)
 
     async def invalidate(self, invalidation: Invalidation) -> int:
         """Remove stored answers.

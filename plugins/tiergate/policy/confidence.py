@@ -85,13 +85,25 @@ def decide_confidence(
         A number in [0, 1] and None; or the capped number and the failed check's reason; or None and
         `NO_SIGNAL` when the answer passes every check and its provider gave no log-probabilities.
     """
-    failed = [check for check in _CHECKS if signals.get(check.signal, 0.0) >= check.fails_from]
-    reason = failed[0].reason if failed else None
-    caps = [check.max_confidence for check in failed]
+    cap, reason = find_cap(signals)
     mean = signals.get("logprob_mean", math.nan)
     if math.isfinite(mean):
-        return min([_apply(mapping, measure_evidence(mean)), *caps]), reason
-    return (min(caps), reason) if caps else (None, Reason.NO_SIGNAL)
+        score = _apply(mapping, measure_evidence(mean))
+        return score if cap is None else min(score, cap), reason
+    return (None, Reason.NO_SIGNAL) if cap is None else (cap, reason)
+
+
+def find_cap(signals: Mapping[str, float]) -> tuple[float, Reason] | tuple[None, None]:
+    """Return the most that P(good) may be for the checks that the answer fails, and the first failed one's reason.
+
+    Args:
+        signals: Signals of the answer, as `signals.measure_signals` gives them.
+
+    Returns:
+        None and None when it passes them all.
+    """
+    failed = [check for check in _CHECKS if signals.get(check.signal, 0.0) >= check.fails_from]
+    return (min(check.max_confidence for check in failed), failed[0].reason) if failed else (None, None)
 
 
 def measure_evidence(logprob_mean: float) -> float:

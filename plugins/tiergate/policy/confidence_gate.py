@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision, RouteOutcome
+from tiergate.policy.answer_confidence import CONFIDENCE_LOW, UNMEASURED
 from tiergate.settings import Policy
-
-ROUTER_PRIOR = "router_prior"
-"""Name of the signal that stands for the router's score of the tier."""
 
 
 def decide_gate(
@@ -51,7 +49,7 @@ def decide_gate(
         return decided(GateOutcome.BYPASSED, Reason.DOMAIN_BYPASS)
     if confidence is None:
         return decided(GateOutcome.SKIPPED, failure or Reason.NO_SIGNAL)
-    if confidence >= gate.trust_from:
+    if confidence >= gate.trust_from and not _is_doubtful(signals, policy):
         return decided(GateOutcome.TRUSTED, Reason.CONFIDENCE_HIGH)
     if confidence >= gate.escalate_below:
         return decided(GateOutcome.VERIFIED, Reason.CONFIDENCE_MIDDLE)
@@ -72,6 +70,13 @@ def bypasses_gate(route: RouteDecision, policy: Policy) -> bool:
     )
 
 
+def _is_doubtful(signals: Mapping[str, float], policy: Policy) -> bool:
+    """Tell whether a verifier is to look at an answer of which nothing was measured: it may be weak for all we know."""
+    gate = policy.confidence_gate
+    unmeasured = not UNMEASURED.isdisjoint(signals)
+    return gate.verifier is not None and unmeasured and signals.get(CONFIDENCE_LOW, 1.0) < gate.escalate_below
+
+
 def _hindrance(*, stream_begun: bool, target: str | None, spent: bool) -> Reason | None:
     """Return what forbids an escalation, or None."""
     if stream_begun:
@@ -85,10 +90,10 @@ def decide_better(weak: GateDecision, strong: GateDecision) -> bool:
     """Tell whether the stronger tier's answer replaces the weak one, so that escalation never makes it worse.
 
     The higher confidence wins; that of an answer which a verifier rejected counts as the lower cut at most. A
-    stronger answer of which nothing is known but the router's score, or not even that, wins unless it is
+    stronger answer of which nothing is known but a score given without it, or not even that, wins unless it is
     defective: the score was given before the weak answer showed that the question is a hard one.
     """
-    if ROUTER_PRIOR in strong.signals:
+    if not UNMEASURED.isdisjoint(strong.signals):
         return True
     if strong.confidence is None or weak.confidence is None:
         return strong.reason in {Reason.NO_SIGNAL, Reason.STRONGEST_TIER} or strong.confidence is not None

@@ -1,8 +1,11 @@
 """Exact bounds on the share of wrong hits, and the cut that keeps it below a bound.
 
 Learn then test (Angelopoulos et al. 2021, section 4): every cut is a hypothesis "this cut serves too many wrong hits";
-a p-value that holds in finite samples tests it, and fixed-sequence testing over cuts that were ordered beforehand, from
-strict to loose, keeps the chance of any wrong rejection at 1 - confidence.
+a p-value that holds in finite samples tests it. The cuts are ordered beforehand, from strict to loose, and tested by
+the fallback procedure (Wiens 2003), which is fixed-sequence testing with several starts: each start has a share of
+1 - confidence, a rejected cut hands its level to the next one, and the chance of any wrong rejection stays at
+1 - confidence. One start is enough for few labelled pairs. With many, the strictest cuts hold few of them, and a few
+wrong pairs at the very top would end the only sequence before it reaches the cuts that the rest proves.
 
 Two questions are asked of a cut, and the worse answer counts:
 
@@ -15,7 +18,7 @@ Pure, and free of scipy, since a deployment refits its cut in process.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +30,13 @@ CUTS = 60
 FIRST_CUT_LOW, FIRST_CUT_HIGH, FIRST_CUT_SHARE = 1.5, 2.2, 1 / 6
 """The strictest cut that is tried serves this share of the labelled pairs, but at least 1.5 and at most 2.2 times as
 many hits as prove the bound when none is wrong: fewer cannot stand a single wrong one, more may start too loose."""
+
+LATER_STARTS = (1 / 16, 1 / 6)
+"""Share of the labelled pairs that the cuts serve at which the sequence starts again."""
+
+FIRST_LEVEL, LATER_LEVEL = 0.4, 0.3
+"""What of the level the first start has, and each later one. A later start that serves less than twice what the first
+serves leaves its level to the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +162,7 @@ def decide_cut(
     _check(scores, labels, max_error, confidence)
     n = len(scores)
     delta = 1 - confidence
-    least = math.log(delta) / math.log1p(-max_error)
-    first = math.ceil(min(max(n * FIRST_CUT_SHARE, FIRST_CUT_LOW * least), FIRST_CUT_HIGH * least))
+    starts = _starts(n, math.log(delta) / math.log1p(-max_error))
     ranked = np.sort(scores)[::-1]
     ordered = np.sort(further_scores) if further_scores is not None else np.empty(0)
     chosen = ErrorCut(
@@ -166,14 +175,19 @@ def decide_cut(
         error_bound=1.0,
         horizon=0,
     )
-    for hits in _sizes(first, n):
+    level = 0.0
+    for hits in _sizes(starts, n):
+        level += delta * starts.get(hits, 0.0)
+        if not level:
+            continue
         cut = float(ranked[hits - 1])
         served = scores >= cut
         errors = int(np.count_nonzero(served & ~labels))
         further = int(len(ordered) - np.searchsorted(ordered, cut))
         count = int(np.count_nonzero(served))
-        if p_value(errors, count, max_error, further) > delta:
-            break
+        if p_value(errors, count, max_error, further) > level:
+            level = 0.0
+            continue
         chosen = ErrorCut(
             max_error=max_error,
             confidence=confidence,
@@ -187,11 +201,26 @@ def decide_cut(
     return chosen
 
 
-def _sizes(first: int, n: int) -> Sequence[int]:
-    """Numbers of hits to try, strictest first: fixed before any label is seen."""
+def _starts(n: int, least: float) -> Mapping[int, float]:
+    """Where the sequence of cuts starts, to the share of the level it has there; empty with too few labelled pairs.
+
+    Args:
+        n: Labelled pairs.
+        least: Hits that prove the bound when none is wrong.
+    """
+    first = math.ceil(min(max(n * FIRST_CUT_SHARE, FIRST_CUT_LOW * least), FIRST_CUT_HIGH * least))
     if first > n:
+        return {}
+    later = [round(n * share) for share in LATER_STARTS]
+    own = {start: LATER_LEVEL for start in later if start >= 2 * first}
+    return {first: FIRST_LEVEL + LATER_LEVEL * (len(later) - len(own)), **own}
+
+
+def _sizes(starts: Mapping[int, float], n: int) -> Sequence[int]:
+    """Numbers of hits to try, strictest first: fixed before any label is seen."""
+    if not starts:
         return ()
-    return sorted({round(size) for size in np.geomspace(first, n, CUTS)})
+    return sorted({*starts, *(round(size) for size in np.geomspace(min(starts), n, CUTS))})
 
 
 def _check(scores: NDArray[np.float64], labels: NDArray[np.bool_], max_error: float, confidence: float) -> None:

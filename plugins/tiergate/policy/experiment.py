@@ -16,7 +16,12 @@ SHARED_SECTIONS = frozenset(
 )
 """What all arms of a process share, so no arm may override it."""
 
-_SHARED_KEYS = ("semantic_cache.store", "semantic_cache.scope", "intent_router.classifier")
+_SHARED_KEYS = (
+    "semantic_cache.store",
+    "semantic_cache.scope",
+    "intent_router.classifier",
+    "confidence_gate.calibration",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from tiergate.policy.confidence import PRIOR, measure_evidence
 
 FORMAT_VERSION = 1
 
-_REBUILD = "calibrate again with `tiergate calibrate`, or remove the file to use the documented prior"
+_REBUILD = "calibrate again with `tiergate calibrate gate`, or remove the file to use the documented prior"
 _LEAST = 1e-15
 _TAIL_SLOPE = 0.01
 """How fast the log-odds go on rising beyond the outermost knots: enough to keep the order, too little to add belief."""
@@ -54,6 +54,7 @@ class Evidence(_Frozen):
         prior: Weight of the log-odds of the router's prior.
         prior_mean: Log-odds that stand in where the router gave no prior.
         answer: Weights of the answer's surface features, by name; a feature that is not named weighs 0.
+        answer_mean: What stands in for the features where the text was not measured, by name.
         spread: Standard deviation of the log-odds around the truth: how unsure the score is.
     """
 
@@ -61,11 +62,12 @@ class Evidence(_Frozen):
     prior: Finite
     prior_mean: Finite
     answer: Mapping[Name, Finite]
+    answer_mean: Mapping[Name, Finite] = Field(default_factory=dict)
     spread: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
     @model_validator(mode="after")
     def _names_known_features(self) -> Self:
-        strangers = set(self.answer) - set(ANSWER_FEATURES)
+        strangers = {*self.answer, *self.answer_mean} - set(ANSWER_FEATURES)
         if strangers:
             message = f"{sorted(strangers)!r} are no features of an answer"
             raise ValueError(message)
@@ -76,10 +78,10 @@ class Evidence(_Frozen):
 
         Args:
             prior: The router's P(good) of the tier before it answered; None when there is none.
-            answer: The answer's surface features; None when they were not measured and must weigh nothing.
+            answer: The answer's surface features; None when they were not measured: then their means stand in.
         """
         belief = self.prior_mean if prior is None else _log_odds(prior)
-        features = answer or {}
+        features = self.answer_mean if answer is None else answer
         text = math.fsum(weight * features.get(name, 0.0) for name, weight in self.answer.items())
         return self.intercept + self.prior * belief + text
 

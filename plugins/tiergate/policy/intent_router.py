@@ -15,7 +15,7 @@ def decide_route(
     """Choose the tier of a classified request.
 
     A domain override comes first; then the client's `start_tier`, where policy allows it; then the
-    cheapest tier whose lower confidence bound meets `min_quality`; else the strongest tier.
+    cheapest tier that is good enough by `find_least_bound`; else the strongest tier.
 
     Args:
         classification: Scores of every tier and domain.
@@ -49,18 +49,31 @@ def decide_route(
     if isinstance(start_tier, str):
         return decided(RouteOutcome.ROUTED, Reason.START_TIER_CONTROL, start_tier)
     for tier in policy.tier_names:
-        if is_good_enough(classification, tier, policy.intent_router.min_quality):
+        if is_good_enough(classification, tier, policy):
             return decided(RouteOutcome.ROUTED, Reason.SCORE_MEETS_QUALITY, tier)
     return decided(RouteOutcome.ROUTED, Reason.NO_TIER_MEETS_QUALITY, policy.strongest_tier)
 
 
-def is_good_enough(classification: Classification, tier: str, min_quality: float) -> bool:
-    """Whether a tier may answer: its lower bound reaches `min_quality` and the cut that risk control found.
+def is_good_enough(classification: Classification, tier: str, policy: Policy) -> bool:
+    """Whether a tier may answer: its lower bound reaches what `find_least_bound` asks for."""
+    least = find_least_bound(classification, tier, policy)
+    return least is not None and classification.lower_bounds.get(tier, 0.0) >= least
 
-    A tier for which risk control found no cut may not.
+
+def find_least_bound(classification: Classification, tier: str, policy: Policy) -> float | None:
+    """Return the lower bound from which a tier may answer; None for a tier that may not.
+
+    With `min_quality_of: request` each request's own bound must reach `min_quality`. With `traffic` the share of good
+    answers among all that the tier gets must: that is what the cut of risk control was chosen for on held-out rows
+    (Angelopoulos et al. 2021, "Learn then Test"), so the cut alone decides where it was chosen for as high a share.
+    A tier for which risk control found no cut may not answer, either way.
     """
-    cut = classification.tier_cuts.get(tier, 0.0)
-    return cut is not None and classification.lower_bounds.get(tier, 0.0) >= max(min_quality, cut)
+    router, cut = policy.intent_router, classification.tier_cuts.get(tier, 0.0)
+    if cut is None:
+        return None
+    if router.min_quality_of == "traffic" and classification.cut_qualities.get(tier, 0.0) >= router.min_quality:
+        return cut
+    return max(router.min_quality, cut)
 
 
 def decide_domain_override(classification: Classification, policy: Policy) -> str | None:
@@ -70,17 +83,21 @@ def decide_domain_override(classification: Classification, policy: Policy) -> st
     `min_domain_score` of policy, else the artifact's own cut, else one half. Recall of these domains is
     what matters, so another domain may well score higher.
     """
-    domains, minimum = classification.domains, policy.intent_router.min_domain_score
-
-    def cut(name: str) -> float:
-        return classification.domain_cuts.get(name, DEFAULT_CUT) if minimum is None else minimum
-
+    domains = classification.domains
     candidates = {
         name: domains[name]
         for name, override in policy.domains.items()
-        if override.start_tier is not None and name in domains and domains[name] >= cut(name)
+        if override.start_tier is not None
+        and name in domains
+        and domains[name] >= find_domain_cut(classification, name, policy)
     }
     return max(candidates, key=lambda name: candidates[name], default=None)
+
+
+def find_domain_cut(classification: Classification, domain: str, policy: Policy) -> float:
+    """Return the P(domain) from which an override of this domain counts."""
+    minimum = policy.intent_router.min_domain_score
+    return classification.domain_cuts.get(domain, DEFAULT_CUT) if minimum is None else minimum
 
 
 def decide_unclassified(policy: Policy, reason: Reason) -> RouteDecision:

@@ -28,6 +28,7 @@ class PairModel:
         bias: Constant term.
         cuts: The controlled cut of each bound that was calibrated, on the score's own scale.
         digest: Digest of the artifact it came from; empty for a model that was not stored.
+        fitted_until: Unix time up to which it may have seen labels of this deployment; 0 for one that saw none.
     """
 
     feature_weight: NDArray[np.float32]
@@ -35,6 +36,7 @@ class PairModel:
     bias: float
     cuts: Mapping[float, ErrorCut]
     digest: str = ""
+    fitted_until: float = 0.0
 
     def __post_init__(self) -> None:
         """Check shapes and numbers.

@@ -6,9 +6,9 @@ from typing import Any
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer, Request
+from tiergate.policy.answer_confidence import UNMEASURED
 from tiergate.policy.cache_key import SHARED_SCOPES
 from tiergate.policy.cacheable_prompt import find_obstacle, leans_on_earlier
-from tiergate.policy.confidence_gate import ROUTER_PRIOR
 from tiergate.policy.pair_features import PromptProfile
 from tiergate.policy.signals import measure_signals
 from tiergate.ports import Neighbour, StoredAnswer
@@ -177,9 +177,7 @@ def decide_store(
 
 def _trusted(gate: GateDecision) -> bool:
     if gate.outcome is GateOutcome.ESCALATED:
-        if ROUTER_PRIOR in gate.signals:
-            return False
-        measured = gate.final_confidence is not None and ROUTER_PRIOR not in gate.signals
+        measured = gate.final_confidence is not None and UNMEASURED.isdisjoint(gate.signals)
         return measured and (gate.final_confidence or 0.0) >= (gate.trust_from or 0.0)
     return gate.outcome is GateOutcome.TRUSTED or gate.reason is Reason.DISABLED
 

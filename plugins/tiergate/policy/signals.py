@@ -17,9 +17,9 @@ Token signals, from the log-probabilities (natural logarithm) of the generated t
 - `logprob_tokens`: number of tokens behind these.
 
 Structural signals, 1.0 when the answer fails the check and 0.0 when it passes; absent when not checked:
-`truncated`, `refusal`, `empty`, `invalid_json` (JSON was asked for), `invalid_tool_arguments` (a tool was
-called). `repetition` is a share (Welleck et al. 2020, "Neural Text Generation with Unlikelihood
-Training", section 6.1, seq-rep-4).
+`truncated`, `refusal`, `empty`, `invalid_json` (JSON was asked for; against the schema that the client sent),
+`invalid_tool_arguments` (a tool was called; against the schema of the tool on offer). `repetition` is a
+share (Welleck et al. 2020, "Neural Text Generation with Unlikelihood Training", section 6.1, seq-rep-4).
 
 A value that is missing, not a number, infinite or above zero is dropped; if that leaves less than half of
 the tokens, there are no token signals. Nothing is made up.
@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiergate.exchange import Answer, Request, TokenLogprob
+from tiergate.policy.schema_check import breaks_schema
 
 Array = NDArray[np.float64]
 
@@ -165,10 +166,11 @@ def _measure_structure(answer: Answer, request: Request) -> dict[str, float]:
         "repetition": measure_repetition(text),
     }
     if request.json_asked and not blank and len(text) <= _MAX_JSON_CHARS:
-        signals["invalid_json"] = float(not _is_json(text))
+        schema = request.answer_schema
+        signals["invalid_json"] = float(not _is_json(text) or (schema is not None and breaks_schema(text, schema)))
     if calls:
-        checked = [arguments for _, arguments in calls if len(arguments) <= _MAX_JSON_CHARS]
-        signals["invalid_tool_arguments"] = float(not all(map(_is_arguments, checked)))
+        checked = [(name, arguments) for name, arguments in calls if len(arguments) <= _MAX_JSON_CHARS]
+        signals["invalid_tool_arguments"] = float(not all(_fits_tool(*call, request) for call in checked))
     return signals
 
 
@@ -193,6 +195,14 @@ def _is_json(text: str) -> bool:
 def _is_arguments(text: str) -> bool:
     """Whether a text is a JSON object; no text at all stands for no arguments."""
     return not text or (_is_json(text) and text.lstrip().startswith("{"))
+
+
+def _fits_tool(name: str, arguments: str, request: Request) -> bool:
+    """Whether a call's arguments are a JSON object that follows the schema of the tool, where it is known."""
+    if not _is_arguments(arguments):
+        return False
+    schema = request.tool_schemas.get(name)
+    return schema is None or not breaks_schema(arguments or "{}", schema)
 
 
 def measure_repetition(text: str) -> float:

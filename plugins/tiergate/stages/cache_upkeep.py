@@ -87,10 +87,10 @@ class CacheUpkeep:
         """
         selection = Selection(entry_ids=(entry_id,))
         if self.grey_zone is not None:
-            self.grey_zone.recall(entry_id)
-            if asked is not None:
-                async for entry in self.entries(selection):
-                    self.grey_zone.add_anchor(entry.tenant, asked, entry.vector)
+            tenant, pair = "", None
+            async for entry in self.entries(selection):
+                tenant, pair = entry.tenant, None if asked is None else (asked, entry.vector)
+            self.grey_zone.recall(entry_id, tenant=tenant, pair=pair)
         removed = await self.store.remove(selection)
         if self.flights is not None:
             self.flights.forget()

@@ -6,8 +6,10 @@ from typing import Any
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision
 from tiergate.exchange import Answer, Request
-from tiergate.policy.confidence import decide_confidence
-from tiergate.policy.confidence_gate import ROUTER_PRIOR, decide_gate
+from tiergate.policy.answer_confidence import decide_answer_confidence, reads_text
+from tiergate.policy.answer_features import answer_features_of
+from tiergate.policy.confidence_gate import decide_gate
+from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.policy.signals import measure_signals
 from tiergate.settings import Policy
 from tiergate.stages.failopen import fail_open
@@ -23,9 +25,15 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceGate:
-    """Turns an answer's signals into trust, verification or escalation."""
+    """Turns an answer's signals into trust, verification or escalation.
+
+    Attributes:
+        policy: The whole policy.
+        calibration: Calibrations by model group; None to judge by the documented prior.
+    """
 
     policy: Policy
+    calibration: GateCalibration | None = None
 
     def judge(
         self,
@@ -36,23 +44,36 @@ class ConfidenceGate:
         tier: str,
         escalations: int,
         stream_begun: bool = False,
+        whole: bool = True,
     ) -> GateDecision:
-        """Judge one answer of one tier."""
-        signals = dict(measure_signals(answer, request))
-        confidence, failure = decide_confidence(signals)
-        prior = route.scores.get(tier)
-        if confidence is None and prior is not None:
-            # The answer passes every check and its provider gives no log-probabilities: the router's
-            # calibrated score is what is known of it.
-            signals[ROUTER_PRIOR] = confidence = prior
-            failure = None
+        """Judge one answer of one tier.
+
+        Args:
+            request: The request.
+            answer: The answer.
+            route: How the request was routed.
+            tier: Tier that answered; empty when the request went on unchanged.
+            escalations: How often the request was escalated already.
+            stream_begun: Whether bytes of the answer have left.
+            whole: Whether the answer is all there; the features of half a text say nothing.
+        """
+        signals = measure_signals(answer, request)
+        group = self.policy.tier(tier).model_group if tier else ""
+        read = whole and reads_text(self.calibration, group)
+        known = decide_answer_confidence(
+            signals,
+            model_group=group,
+            calibration=self.calibration,
+            prior=route.scores.get(tier),
+            features=answer_features_of(answer.text, request.prompt) if read else None,
+        )
         return decide_gate(
             route,
             self.policy,
             tier=tier,
-            confidence=confidence,
-            failure=failure,
-            signals=signals,
+            confidence=known.confidence,
+            failure=known.failure,
+            signals={**signals, **known.signals},
             escalations=escalations,
             stream_begun=stream_begun,
         )

@@ -4,6 +4,9 @@ A share of the hits by meaning goes to the model anyway. Whether its answer says
 pair, so the share of wrong hits is watched on a random sample of what is really served, per tenant and band of
 similarity. A band that is shown to serve more wrong hits than policy allows closes: from then on every would-be hit of
 it is a re-ask, and it opens again once the labels since then prove the bound.
+
+The same share of the look-ups whose neighbour was too unlike to serve is labelled by the answer that the model gives
+anyway. Together they are a random sample of all pairs the cache decides on, and that is what a cut is calibrated on.
 """
 
 import logging
@@ -11,9 +14,11 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tiergate.decisions import Reason
 from tiergate.policy.cache_key import CacheKey
+from tiergate.policy.deployment_cuts import PairLabel
 from tiergate.policy.error_bound import binomial_tail, upper_error_bound
 from tiergate.ports import Neighbour, Vector
 from tiergate.settings import SemanticCache as Settings
@@ -28,6 +33,7 @@ _BANDS = (0.85, 0.90, 0.95, 0.98)
 _LABELS_KEPT = 2_000
 _MAX_SLICES = 10_000
 _MAX_ANCHORS = 10_000
+_ABSENT = object()
 _DEFAULT_MAX_ERROR = 0.05
 """The bound that is watched where policy gives a static similarity and no bound."""
 
@@ -65,6 +71,22 @@ class _Anchor:
     stored: Vector
 
 
+class LabelBook(Protocol):
+    """Keeps what is learnt beyond the life of the process."""
+
+    def add_label(self, label: PairLabel) -> None:
+        """Keep a label."""
+        ...
+
+    def add_recall(self, entry_id: str, tenant: str, pair: tuple[Vector, Vector] | None) -> None:
+        """Keep a recall; `pair` is the prompt that was answered wrongly and the stored one."""
+        ...
+
+    def add_renewal(self, entry_id: str) -> None:
+        """Take note that a recalled entry holds a new answer."""
+        ...
+
+
 def _draw() -> float:
     return random.random()  # noqa: S311  draws a sample, no secret
 
@@ -75,13 +97,14 @@ class GreyZone:
     Args:
         settings: Share of re-asks, and the bound.
         draw: Gives numbers in [0, 1).
+        book: Keeps labels and recalls beyond this process; None keeps them in memory only.
     """
 
-    def __init__(self, settings: Settings, *, draw: Callable[[], float] = _draw) -> None:
-        self._share, self._draw = settings.re_ask_share, draw
+    def __init__(self, settings: Settings, *, draw: Callable[[], float] = _draw, book: LabelBook | None = None) -> None:
+        self._share, self._draw, self._book = settings.re_ask_share, draw, book
         self._max_error = settings.max_error or _DEFAULT_MAX_ERROR
         self._slices: OrderedDict[tuple[str, float], _Slice] = OrderedDict()
-        self._recalled: OrderedDict[str, None] = OrderedDict()
+        self._recalled: OrderedDict[str, object] = OrderedDict()
         self._anchors: dict[str, deque[_Anchor]] = {}
 
     def retune(self, settings: Settings) -> None:
@@ -106,7 +129,18 @@ class GreyZone:
         state = self._slices.get((key.tenant, band_of(neighbour.similarity)))
         if state is not None and state.closed:
             return Reason.SLICE_CLOSED
-        return Reason.RE_ASKED if self._share > 0 and self._draw() < self._share else None
+        return Reason.RE_ASKED if self.draws() else None
+
+    def draws(self) -> bool:
+        """Tell whether this look-up is one of the share that is labelled."""
+        return self._share > 0 and self._draw() < self._share
+
+    def add_pair(self, label: PairLabel) -> None:
+        """Take a labelled pair and keep it; that of a would-be hit counts for its slice."""
+        if self._book is not None:
+            self._book.add_label(label)
+        if label.would_hit:
+            self.add_label(label.tenant, label.similarity, same=label.same)
 
     def add_label(self, tenant: str, similarity: float, *, same: bool) -> None:
         """Take the label of a re-asked pair; close or open its slice."""
@@ -129,14 +163,33 @@ class GreyZone:
             state.closed = False
             logger.warning("semantic_cache slice open again: tenant %s, similarity from %.2f", tenant, place[1])
 
-    def recall(self, entry_id: str) -> None:
-        """Never serve an entry again."""
+    def recall(self, entry_id: str, *, tenant: str = "", pair: tuple[Vector, Vector] | None = None) -> None:
+        """Never serve an entry again, also after a restart.
+
+        Args:
+            entry_id: The entry.
+            tenant: Its hashed tenant; empty when not known.
+            pair: Unit vectors of the prompt that was answered wrongly and of the stored one: pairs like it are refused.
+        """
+        if self._book is not None:
+            self._book.add_recall(entry_id, tenant, pair)
+        self.restore_recall(entry_id, tenant=tenant, pair=pair)
+
+    def restore_recall(self, entry_id: str, *, tenant: str = "", pair: tuple[Vector, Vector] | None = None) -> None:
+        """Take a recall that was kept before; see `recall`."""
         self._recalled[entry_id] = None
         if len(self._recalled) > _MAX_ANCHORS:
             self._recalled.popitem(last=False)
+        if pair is not None:
+            self.add_anchor(tenant, *pair)
 
     def renew(self, entry_id: str) -> None:
         """Take a recall back: the entry holds a new answer."""
+        if self._recalled.pop(entry_id, _ABSENT) is not _ABSENT and self._book is not None:
+            self._book.add_renewal(entry_id)
+
+    def restore_renewal(self, entry_id: str) -> None:
+        """Take a renewal that was kept before."""
         self._recalled.pop(entry_id, None)
 
     def add_anchor(self, tenant: str, asked: Vector, stored: Vector) -> None:

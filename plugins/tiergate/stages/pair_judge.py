@@ -1,7 +1,8 @@
 """What is known of a prompt and a stored one beyond their cosine."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from tiergate.policy.deployment_cuts import DeploymentCuts
 from tiergate.policy.pair_features import profile_of
 from tiergate.policy.pair_model import PairModel, probability
 from tiergate.policy.semantic_cache import PairVerdict, language_of
@@ -9,6 +10,13 @@ from tiergate.ports import Embedder, Neighbour, Vector
 
 COMPARED_FROM = 0.5
 """Cosine below which no pair is compared with the pair model: it is a miss. Most look-ups end here, at no cost."""
+
+
+@dataclass(slots=True)
+class CutBook:
+    """Holds the cuts of this deployment; a refit puts new ones in force between two look-ups."""
+
+    in_force: DeploymentCuts = field(default_factory=DeploymentCuts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +27,13 @@ class PairJudge:
         embedder: Tells whether a vector stands for the whole text.
         model: P(the same answer serves both); None without one.
         max_error: The bound; None with a static similarity.
+        cuts: The cuts that this deployment's labels gave; where it has none, those of the model are in force.
     """
 
     embedder: Embedder
     model: PairModel | None = None
     max_error: float | None = None
+    cuts: CutBook | None = None
 
     def judge(
         self, prompt: str, vector: Vector, neighbour: Neighbour, *, conversation: bool, min_similarity: float = 0.0
@@ -40,7 +50,7 @@ class PairJudge:
                 else is known, and is not compared.
         """
         if neighbour.similarity < (min_similarity if self.max_error is None else COMPARED_FROM):
-            return PairVerdict() if conversation else self._verdict()
+            return PairVerdict() if conversation else self._verdict(neighbour.answer.tenant)
         other = neighbour.answer
         if not (self.embedder.covers(prompt) and self.embedder.covers(other.prompt)):
             return PairVerdict(covered=False)
@@ -49,11 +59,16 @@ class PairJudge:
         if self.max_error is None or self.model is None or conversation:
             return PairVerdict(language=spoken, neighbour_language=stored)
         score = self.model.score(one, two, vector, other.vector)
-        return replace(self._verdict(), language=spoken, neighbour_language=stored, probability=probability(score))
+        return replace(
+            self._verdict(other.tenant), language=spoken, neighbour_language=stored, probability=probability(score)
+        )
 
-    def _verdict(self) -> PairVerdict:
-        """Return the cut in force and its bound, without a comparison."""
-        cut = self.model.cut_for(self.max_error) if self.model is not None and self.max_error is not None else None
+    def _verdict(self, tenant: str) -> PairVerdict:
+        """Return the cut in force for a tenant and its bound, without a comparison."""
+        if self.model is None or self.max_error is None:
+            return PairVerdict()
+        own = self.cuts.in_force.find(tenant) if self.cuts is not None else None
+        cut = own if own is not None else self.model.cut_for(self.max_error)
         if cut is None:
             return PairVerdict()
         minimum = None if cut.min_score is None else probability(cut.min_score)

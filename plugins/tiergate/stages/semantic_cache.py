@@ -11,6 +11,8 @@ from tiergate.errors import EmbedderError, QueueFullError
 from tiergate.exchange import Answer, Request
 from tiergate.policy.answer_agreement import agrees
 from tiergate.policy.cache_key import SHARED_SCOPES, CacheKey, build_cache_key, build_flight_key
+from tiergate.policy.deployment_cuts import PairLabel
+from tiergate.policy.pair_features import compare, profile_of
 from tiergate.policy.semantic_cache import (
     DEFAULT_MIN_SIMILARITY,
     PairVerdict,
@@ -37,6 +39,9 @@ _MAX_CONFIRMATIONS = 64
 _SHARED_IN_FLIGHT = frozenset({Reason.STORED, Reason.NOT_TRUSTED, Reason.TOO_LONG, Reason.STORE_LIMIT})
 """Complete answers. Who asked the same at the same moment gets what the leader's own client got, stored or not."""
 
+_TOO_UNLIKE = frozenset({Reason.ABOVE_MAX_ERROR, Reason.NO_CONTROLLED_CUT, Reason.BELOW_MIN_SIMILARITY})
+"""A neighbour was there and its prompt was not near enough: what the model answers tells whether that was right."""
+
 _NO_VECTOR: Vector = np.zeros(0, dtype=np.float32)
 _NO_VECTOR.setflags(write=False)
 
@@ -50,6 +55,7 @@ class Ticket:
         flight: The flight that this request leads; None when nobody waits.
         neighbour: The nearest entry, which was not served.
         re_asked: Whether the entry would have been served, and the model is asked to label the pair.
+        drawn: Whether the pair was drawn at random to be labelled.
         agreed: Whether the new answer says the same as the neighbour's; None when they were not compared.
     """
 
@@ -57,6 +63,7 @@ class Ticket:
     flight: Flight | None = None
     neighbour: Neighbour | None = None
     re_asked: bool = False
+    drawn: bool = False
     agreed: bool | None = None
 
 
@@ -200,7 +207,8 @@ class SemanticCache:
         decision = self._decide(neighbour, request, verdict, now=now)
         if decision.outcome is CacheOutcome.HIT:
             return self._serve(decision, key, neighbour, unit)
-        return LookUp(decision=decision, ticket=Ticket(key=key, neighbour=neighbour))
+        drawn = decision.reason in _TOO_UNLIKE and self.grey_zone is not None and self.grey_zone.draws()
+        return LookUp(decision=decision, ticket=Ticket(key=key, neighbour=neighbour, drawn=drawn))
 
     def _decide(
         self, neighbour: Neighbour | None, request: Request, verdict: PairVerdict | None, *, now: float
@@ -214,7 +222,9 @@ class SemanticCache:
             return LookUp(decision=decision, served=neighbour.answer)
         missed = replace(decision, outcome=CacheOutcome.MISS, reason=reason, age_s=None, entry_id=None)
         re_asked = reason in {Reason.RE_ASKED, Reason.SLICE_CLOSED}
-        return LookUp(decision=missed, ticket=Ticket(key=key, neighbour=neighbour, re_asked=re_asked))
+        # Every would-be hit of a closed slice is asked; only the share that is drawn anyway is a random sample.
+        drawn = reason is Reason.RE_ASKED or (re_asked and self.grey_zone is not None and self.grey_zone.draws())
+        return LookUp(decision=missed, ticket=Ticket(key=key, neighbour=neighbour, re_asked=re_asked, drawn=drawn))
 
     def _vector(self, vector: PromptVector, key: CacheKey) -> PromptVector:
         """The vector of the text that is matched: shared with the classifier unless it is a conversation."""
@@ -258,7 +268,7 @@ class SemanticCache:
             await self.store.store(entry)
             if self.grey_zone is not None:
                 self.grey_zone.renew(entry.entry_id)
-            await self._label(ticket, fresh)
+            await self._label(ticket, entry)
             return Reason.STORED
 
         try:
@@ -309,11 +319,25 @@ class SemanticCache:
         return tuple(dict.fromkeys((*before.answer.confirmed_by, *fresh.confirmed_by)))[-_MAX_CONFIRMATIONS:]
 
     async def _label(self, ticket: Ticket, fresh: StoredAnswer) -> None:
-        """Compare the new answer of a re-ask with the one that would have been served: that labels the pair."""
-        if not ticket.re_asked or ticket.neighbour is None or self.grey_zone is None:
+        """Compare the new answer with the one that was not served, where it was asked for: that labels the pair."""
+        if not (ticket.re_asked or ticket.drawn) or ticket.neighbour is None or self.grey_zone is None:
             return
-        ticket.agreed = await self._agree(fresh, ticket.neighbour.answer)
-        self.grey_zone.add_label(ticket.key.tenant, ticket.neighbour.similarity, same=ticket.agreed)
+        stored, similarity = ticket.neighbour.answer, ticket.neighbour.similarity
+        ticket.agreed = await self._agree(fresh, stored)
+        self.grey_zone.add_pair(
+            PairLabel(
+                ts=fresh.stored_at,
+                tenant=fresh.tenant,
+                entry_id=stored.entry_id,
+                similarity=similarity,
+                same=ticket.agreed,
+                would_hit=ticket.re_asked,
+                drawn=ticket.drawn,
+                features=compare(profile_of(fresh.prompt), profile_of(stored.prompt), similarity),
+                asked=fresh.vector,
+                stored=stored.vector,
+            )
+        )
 
     async def _agree(self, one: StoredAnswer, other: StoredAnswer) -> bool:
         texts = text_of(one.body), text_of(other.body)

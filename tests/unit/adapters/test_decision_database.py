@@ -144,7 +144,7 @@ def test_tables_of_a_newer_tiergate_are_refused(url: str) -> None:
     with closing(connect(url)) as connection:
         connection.execute(sa.text("INSERT INTO tiergate_schema (version, opened_at) VALUES (99, 0)"))
         connection.commit()
-    with pytest.raises(DecisionLogError, match="version 99, this tiergate knows 2"):
+    with pytest.raises(DecisionLogError, match="version 99, this tiergate knows 3"):
         opened(url)
 
 

@@ -48,6 +48,10 @@ async def test_the_second_call_inherits_nothing_of_the_first_but_its_body() -> N
     sent: dict[str, Any] = {}
 
     class Recording:
+        def get_model_list(self, model_name: str) -> list[Any]:
+            assert model_name == "tier-good"
+            return []
+
         async def acompletion(self, **kwargs: Any) -> str:
             sent.update(kwargs)
             return "answer"
@@ -114,3 +118,28 @@ def test_what_a_group_can_take_comes_from_model_info() -> None:
     assert (told.images, told.tools, told.max_input_tokens) == (False, None, 100)
     assert models.facts("nobody") is None
     assert models.facts("sees") is sees
+
+
+def test_what_is_learned_of_log_probabilities_ends_the_second_try() -> None:
+    params = {"model": "openai/gpt-4o-mini", "api_key": "none"}
+    router = Router(
+        model_list=[{"model_name": "group", "litellm_params": params}],
+        model_group_retry_policy={"group": {"TimeoutErrorRetries": 3}, "other": {"TimeoutErrorRetries": 1}},
+    )
+    models = LiteLLMModels(lambda: router)
+    assert models.retry_without_logprobs("group") == {
+        "model_group_retry_policy": {
+            "group": {
+                "ContentPolicyViolationErrorRetries": 0, "TimeoutErrorRetries": 3, "BadRequestErrorRetries": 1,
+            },
+            "other": {"TimeoutErrorRetries": 1},
+        }
+    }  # fmt: skip
+    assert models.retry_without_logprobs("nobody") == {}
+    models.note_logprobs("openai/gpt-4o-mini", refused=False)
+    assert models.supports_logprobs("openai/gpt-4o-mini")
+    assert models.retry_without_logprobs("group") == {}
+    models.note_logprobs("openai/gpt-4o-mini", refused=True)
+    assert not models.supports_logprobs("openai/gpt-4o-mini")
+    assert models.retry_without_logprobs("group") == {}
+    assert LiteLLMModels(lambda: None).retry_without_logprobs("group") == {}

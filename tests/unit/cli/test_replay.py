@@ -19,7 +19,17 @@ def test_replay_of_the_log_is_exact_for_the_policy_that_ran(
     cost = found["estimates"][0]
     assert (cost["metric"], cost["method"]) == ("cost_usd", "exact")
     assert any(point["replay"] is None for point in found["sweep"]) is False
+    assert {point["domain"] for point in found["sweep"]} == {"", "general"}
+    assert {point["value"] for point in found["sweep"] if point["chosen"]} == {0.95, 0.7}
     assert "cost_usd" in tiergate("replay", "--decisions", log, "--policy", str(policy_file)).stdout
+
+
+def test_the_sweep_s_curves_are_drawn_for_each_domain(
+    tiergate: Callable[..., Result], log: str, policy_file: Path, tmp_path: Path
+) -> None:
+    result = tiergate("replay", "--decisions", log, "--policy", str(policy_file), "--plots", str(tmp_path / "curves"))
+    assert result.exit_code == 0, result.stderr
+    assert sorted(file.name for file in (tmp_path / "curves").iterdir()) == ["sweep-all.png", "sweep-general.png"]
 
 
 def test_replay_refuses_what_the_log_cannot_tell(tiergate: Callable[..., Result], log: str, policy_file: Path) -> None:

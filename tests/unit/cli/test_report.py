@@ -21,6 +21,16 @@ def test_the_report_is_one_file_that_loads_nothing(tiergate: Callable[..., Resul
         assert loader not in page
 
 
+def test_the_figures_are_written_as_png_where_asked(tiergate: Callable[..., Result], log: str, tmp_path: Path) -> None:
+    result = tiergate("report", "--decisions", log, "--plots", str(tmp_path / "plots"))
+    assert result.exit_code == 0, result.stderr
+    assert sorted(file.name for file in (tmp_path / "plots").iterdir()) == [
+        "cost.png",
+        "distribution.png",
+        "quality.png",
+    ]
+
+
 def test_names_in_the_log_never_become_markup(tiergate: Callable[..., Result], tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'evil.db'}"
     database = DecisionDatabase(parse_url(url))

@@ -86,6 +86,8 @@ class FakeModels:
     prices: dict[str, Price] = field(default_factory=dict)
     known: dict[str, ModelFacts] = field(default_factory=dict)
     with_logprobs: frozenset[str] = frozenset({"openai/model-x"})
+    may_retry: bool = False
+    learned: dict[str, bool] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
     during: Callable[[str], None] | None = None
 
@@ -93,7 +95,13 @@ class FakeModels:
         return self.prices.get(model_group)
 
     def supports_logprobs(self, model: str) -> bool:
-        return model in self.with_logprobs
+        return model in self.with_logprobs and self.learned.get(model, True)
+
+    def note_logprobs(self, model: str, *, refused: bool) -> None:
+        self.learned[model] = not refused
+
+    def retry_without_logprobs(self, model_group: str) -> Mapping[str, Any]:
+        return {"model_group_retry_policy": {model_group: {"BadRequestErrorRetries": 1}}} if self.may_retry else {}
 
     def facts(self, model_group: str) -> ModelFacts | None:
         return self.known.get(model_group)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.unit.hooks.conftest import KEY, SURE, UNSURE, Bench, build_bench, completion, request_data
 
-from tiergate.hooks.attempts import after_failed_attempt, before_attempt
+from tiergate.hooks.attempts import LOGPROBS_REFUSED, after_failed_attempt, before_attempt
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call
 from tiergate.hooks.response_headers import headers_for
@@ -120,3 +120,37 @@ async def test_odd_metadata_of_a_failed_attempt_is_no_trouble(metadata: Any) -> 
     entry = bench.entry()
     assert entry is not None
     assert [call.model_group for call in entry.calls] == ["m"]
+
+
+class BadRequestError(Exception):
+    """LiteLLM's errors are told apart by the name of their class."""
+
+
+async def test_a_refusal_of_log_probabilities_is_learned_from_the_same_request_without(bench: Bench) -> None:
+    bench.models.may_retry = True
+    kwargs = await begin(bench)
+    assert kwargs["model_group_retry_policy"] == {"tier-simple": {"BadRequestErrorRetries": 1}}
+    assert (before_attempt(bench.pipeline, kwargs) or {})["logprobs"] is True
+    after_failed_attempt(bench.pipeline, kwargs, BadRequestError("unsupported"))
+    assert before_attempt(bench.pipeline, kwargs) is None
+    await after_call(bench.pipeline, kwargs, completion(logprob=None))
+    assert bench.models.learned == {"openai/model-x": False}
+    entry = bench.entry()
+    assert entry is not None
+    assert [call.status for call in entry.calls] == [LOGPROBS_REFUSED, "ok"]
+
+
+async def test_a_model_that_takes_them_is_learned_too(bench: Bench) -> None:
+    kwargs = await begin(bench)
+    before_attempt(bench.pipeline, kwargs)
+    await after_call(bench.pipeline, kwargs, completion())
+    assert bench.models.learned == {"openai/model-x": True}
+
+
+async def test_another_error_is_no_refusal(bench: Bench) -> None:
+    kwargs = await begin(bench)
+    before_attempt(bench.pipeline, kwargs)
+    after_failed_attempt(bench.pipeline, kwargs, TimeoutError())
+    assert (before_attempt(bench.pipeline, kwargs) or {})["logprobs"] is True
+    await after_call(bench.pipeline, kwargs, completion())
+    assert bench.models.learned == {"openai/model-x": True}

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.hooks.conftest import policy_of, request_data
 
 from tiergate.exchange import Need
-from tiergate.hooks.request_needs import content_text
+from tiergate.hooks.request_needs import answer_schema, content_text, tool_schemas
 from tiergate.hooks.request_parser import parse_request
 
 
@@ -60,3 +60,37 @@ def test_what_the_model_must_be_able_to_take() -> None:
     assert 1_000 <= request.estimated_tokens < 1_100
     assert request.plan_mode
     assert parse_request(request_data("x" * 4_000), "acompletion", "t", policy=policy_of()).estimated_tokens == 1_000
+
+
+SCHEMA = {"type": "object", "required": ["city"]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"tools": [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]},
+        {"functions": [{"name": "weather", "parameters": SCHEMA}]},
+        {"tools": [{"name": "weather", "input_schema": SCHEMA}, {"type": "web_search_20250305", "name": "web_search"}]},
+        {"tools": [{"type": "function", "name": "weather", "parameters": SCHEMA}, "no tool", {"function": "none"}]},
+    ],
+)
+def test_the_schema_of_each_function_is_found_on_every_endpoint(data: dict[str, Any]) -> None:
+    assert tool_schemas(data) == {"weather": SCHEMA}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}},
+        {"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}}},
+        {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+        {"output_format": {"type": "json_schema", "schema": SCHEMA}},
+    ],
+)
+def test_the_schema_of_the_answer_is_found_on_every_endpoint(data: dict[str, Any]) -> None:
+    assert answer_schema(data) == SCHEMA
+
+
+def test_an_answer_without_a_schema_has_none() -> None:
+    assert answer_schema({"response_format": {"type": "json_object"}}) is None
+    assert answer_schema({"response_format": {"type": "json_schema", "json_schema": 7}}) is None

@@ -105,6 +105,23 @@ async def test_a_wrong_hit_is_counted_and_its_entry_removed(site: Any, build_row
     assert (feedback["hits"], feedback["wrong_hits"], feedback["graded"]) == (1, 1, 0)
 
 
+async def test_a_wrong_hit_names_who_else_was_served_to_those_who_may_read_it(site: Any, build_row: Rows) -> None:
+    rows = [
+        build_row(name, ts=ts, trace_id=f"trace-{name}", cache=HIT, gate=SKIPPED)
+        for ts, name in ((2, "d-2"), (1, "d-1"))
+    ]
+    site.write(*rows, build_row("d-3", cache={**HIT, "entry_id": "another"}, gate=SKIPPED), build_row("d-4"))
+    body = {"decision_id": "d-1", "wrong_cache_hit": True}
+    own = (await site.call("POST", "/tiergate/feedback", "sk-ann", json=body)).json()
+    assert (own["served_count"], "served" in own) == (2, False)
+    whole = (await site.call("POST", "/tiergate/feedback", "sk-admin", json=body)).json()
+    assert [(each["decision_id"], each["trace_id"]) for each in whole["served"]] == [
+        ("d-1", "trace-d-1"),
+        ("d-2", "trace-d-2"),
+    ]
+    assert [asked.asked.tolist() for asked in site.store.asked] == [[1.0, 1.0]] * 2, "pairs like it are refused too"
+
+
 @pytest.mark.parametrize(
     "body",
     [

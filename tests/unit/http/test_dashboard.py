@@ -48,3 +48,12 @@ def test_a_decision_belongs_to_the_key_it_was_made_for(site: Any, build_row: Row
 async def test_without_a_store_nothing_can_be_removed(site: Any) -> None:
     with pytest.raises(NotInvalidatedError):
         await replace(site.dashboard, store=None).invalidate(Invalidation(everything=True))
+
+
+async def test_a_wrong_hit_without_a_store_still_names_who_was_served(site: Any, build_row: Rows) -> None:
+    row = build_row("d-1", cache={"outcome": "hit", "reason": "similar_enough", "similarity": 0.97, "entry_id": "e"})
+    site.write(row)
+    feedback = FeedbackRow(decision_id="d-1", source="user", ts=1.0, wrong_cache_hit=True)
+    told = await replace(site.dashboard, store=None).take_feedback(feedback, row)
+    assert told is not None
+    assert (told.removed, [each["decision_id"] for each in told.served]) == (0, ["d-1"])

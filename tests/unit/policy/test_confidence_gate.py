@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision, RouteOutcome
-from tiergate.policy.confidence_gate import ROUTER_PRIOR, bypasses_gate, decide_better, decide_gate
+from tiergate.policy.answer_confidence import BASE_RATE, CONFIDENCE_LOW, ROUTER_PRIOR
+from tiergate.policy.confidence_gate import bypasses_gate, decide_better, decide_gate
 from tiergate.settings import Policy
 
 TIERS = ("simple", "medium", "frontier")
@@ -42,6 +43,23 @@ def test_the_bands(confidence: float | None, outcome: GateOutcome, reason: Reaso
     decision = decide(confidence)
     assert (decision.outcome, decision.reason) == (outcome, reason)
     assert (decision.escalate_below, decision.trust_from) == (0.70, 0.85)
+
+
+@pytest.mark.parametrize(
+    ("signals", "outcome"),
+    [
+        ({ROUTER_PRIOR: 0.9, CONFIDENCE_LOW: 0.5}, GateOutcome.VERIFIED),
+        ({BASE_RATE: 0.9, CONFIDENCE_LOW: 0.5}, GateOutcome.VERIFIED),
+        ({ROUTER_PRIOR: 0.9, CONFIDENCE_LOW: 0.7}, GateOutcome.TRUSTED),
+        ({CONFIDENCE_LOW: 0.5}, GateOutcome.TRUSTED),
+    ],
+)
+def test_a_verifier_looks_at_what_shows_nothing_and_may_be_weak(
+    signals: dict[str, float], outcome: GateOutcome
+) -> None:
+    judging = policy(verifier={"kind": "judge", "model_group": "tier-medium"})
+    assert decide(0.9, signals=signals, policy=judging).outcome is outcome
+    assert decide(0.9, signals=signals).outcome is GateOutcome.TRUSTED  # nobody to ask
 
 
 def test_an_escalation_names_the_next_tier_and_the_defect() -> None:
@@ -88,6 +106,7 @@ def judged(confidence: float | None, reason: Reason = Reason.CONFIDENCE_LOW) -> 
         (judged(0.3), judged(None, Reason.NO_SIGNAL), True),
         (judged(0.3), judged(None, Reason.EMPTY_ANSWER), False),
         (judged(0.6), dataclasses.replace(judged(0.4), signals={ROUTER_PRIOR: 0.4}), True),
+        (judged(0.6), dataclasses.replace(judged(0.4), signals={BASE_RATE: 0.4}), True),
     ],
 )
 def test_the_better_answer_wins(weak: GateDecision, strong: GateDecision, *, better: bool) -> None:

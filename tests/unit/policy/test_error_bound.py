@@ -80,6 +80,24 @@ def test_a_score_that_says_nothing_gives_no_cut() -> None:
     assert not decide_cut(rng.random(2000), rng.random(2000) < 0.7, max_error=0.05).controls
 
 
+def test_a_few_wrong_pairs_at_the_very_top_do_not_end_the_search() -> None:
+    scores = np.linspace(1.0, 0.0, 6000)
+    labels = scores > 0.5
+    labels[:12] = False
+    cut = decide_cut(scores, labels, max_error=0.05)
+    assert cut.min_score is not None
+    assert 0.48 < cut.min_score < 0.52
+    assert cut.errors >= 12
+
+
+def test_several_starts_err_no_more_often_than_one() -> None:
+    """Every cut is just too loose: any cut at all is an error, and those must stay below 5 of 100 draws."""
+    rng = np.random.default_rng(11)
+    scores = np.linspace(1.0, 0.0, 4000)
+    wrong = sum(decide_cut(scores, rng.random(4000) >= 0.0505, max_error=0.05).controls for _ in range(400))
+    assert wrong <= 28  # 20 expected at most; P(more than 28) is 3 %
+
+
 def test_tied_scores_are_served_together() -> None:
     labels = np.ones(400, dtype=np.bool_)
     labels[200:] = False

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiergate.decisions import Reason, RouteOutcome
-from tiergate.policy.intent_router import decide_domain_override, decide_route, decide_unclassified
+from tiergate.policy.intent_router import (
+    decide_domain_override,
+    decide_route,
+    decide_unclassified,
+    find_least_bound,
+)
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 
@@ -93,3 +98,24 @@ def test_an_unclassified_request_goes_on_unchanged_without_overrides() -> None:
 def test_a_bypass_domain_never_reaches_a_cheaper_tier(finance: float, scores: list[float], start: str | None) -> None:
     controls = {} if start is None else {"start_tier": start}
     assert route(classified(*scores, finance=finance), **controls)[2] == "frontier"
+
+
+@pytest.mark.parametrize(
+    ("of", "min_quality", "cut", "quality", "least"),
+    [
+        ("request", 0.95, 0.67, 0.95, 0.95),
+        ("request", 0.95, 0.97, 0.95, 0.97),
+        ("traffic", 0.95, 0.67, 0.95, 0.67),
+        ("traffic", 0.90, 0.67, 0.95, 0.67),
+        ("traffic", 0.97, 0.67, 0.95, 0.97),  # the cut was not chosen for so much
+        ("traffic", 0.95, None, 0.95, None),
+        ("request", 0.95, None, 0.95, None),
+    ],
+)
+def test_the_quality_of_the_traffic_is_what_the_cut_was_chosen_for(
+    of: str, min_quality: float, cut: float | None, quality: float, least: float | None
+) -> None:
+    found = dataclasses.replace(classified(0.7, 0.7, 1.0), tier_cuts={"simple": cut}, cut_qualities={"simple": quality})
+    asked = policy(intent_router={"min_quality": min_quality, "min_quality_of": of})
+    assert find_least_bound(found, "simple", asked) == least
+    assert find_least_bound(found, "medium", asked) == min_quality  # not tested, so no cut

@@ -7,7 +7,7 @@ import pytest
 
 from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, GateOutcome, Reason
 from tiergate.exchange import Answer, Request
-from tiergate.policy.confidence_gate import ROUTER_PRIOR
+from tiergate.policy.answer_confidence import ROUTER_PRIOR
 from tiergate.policy.semantic_cache import PairVerdict, decide_eligibility, decide_hit, decide_store, decide_ttl_s
 from tiergate.ports import Neighbour, StoredAnswer
 from tiergate.settings import SemanticCache

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -249,3 +250,29 @@ def test_a_loop_repeats_and_prose_does_not() -> None:
 
 def test_a_very_long_answer_is_looked_at_in_part() -> None:
     assert measure_signals(scored(*[-0.1] * 4000, *[-9.0] * 4000), ASKED)["logprob_mean"] == pytest.approx(-0.1)
+
+
+WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "invalid"),
+    [
+        ("weather", '{"city": "Rome"}', 0.0),
+        ("weather", '{"city": 7}', 1.0),
+        ("weather", "", 1.0),
+        ("weather", "[", 1.0),
+        ("clock", '{"city": 7}', 0.0),
+        ("clock", "", 0.0),
+    ],
+)
+def test_tool_arguments_follow_the_schema_of_the_tool_on_offer(name: str, arguments: str, invalid: float) -> None:
+    asked = replace(ASKED, tool_schemas={"weather": WEATHER})
+    answer = Answer(text="", tool_arguments=((name, arguments),))
+    assert measure_signals(answer, asked)["invalid_tool_arguments"] == invalid
+
+
+@pytest.mark.parametrize(("text", "invalid"), [('{"city": "Rome"}', 0.0), ("{}", 1.0), ("no", 1.0)])
+def test_an_answer_follows_the_schema_that_was_asked_for(text: str, invalid: float) -> None:
+    asked = replace(JSON_ASKED, answer_schema=WEATHER)
+    assert measure_signals(Answer(text=text), asked)["invalid_json"] == invalid

@@ -9,6 +9,7 @@ from tests.unit.stages.conftest import policy_of
 from tiergate.decisions import GateDecision, GateOutcome, Reason, RouteDecision, RouteOutcome
 from tiergate.errors import EscalationError
 from tiergate.exchange import Answer, Request, TokenLogprob
+from tiergate.policy.gate_calibration import Evidence, GateCalibration, GroupCalibration
 from tiergate.stages.confidence_gate import ConfidenceGate, Escalation, escalation_failed
 
 ROUTE = RouteDecision(
@@ -44,6 +45,31 @@ def test_a_defect_counts_before_the_routers_score(request_: Request) -> None:
     cut = judge(request_, Answer(text="Hi", finish_reason="length"))
     assert (cut.outcome, cut.reason) == (GateOutcome.ESCALATED, Reason.TRUNCATED)
     assert "router_prior" not in cut.signals
+
+
+def test_the_calibration_of_the_group_speaks_and_reads_whole_texts_only(request_: Request) -> None:
+    nothing = Evidence(intercept=0.0, prior=0.0, prior_mean=0.0, answer={}, spread=1.0)
+    read = Evidence(
+        intercept=0.0, prior=0.0, prior_mean=0.0, answer={"hedges": -4.0}, answer_mean={"hedges": 0.0}, spread=1.0
+    )
+    group = GroupCalibration(
+        method="m", n=99, n_without_confidence=0, scale="probability", knots=(0.0, 7.0), log_odds=(-2.0, 2.0),
+        with_confidence=read, without_confidence=nothing,
+    )  # fmt: skip
+    whole = GateCalibration(format_version=1, data_digest="sha256:" + "a" * 64, groups={"tier-simple": group})
+    gate = ConfidenceGate(policy=policy_of(), calibration=whole)
+    tokens = [TokenLogprob(token="x", logprob=-0.0001)]
+    sure = Answer(text="It is so.", finish_reason="stop", logprobs=tokens)
+    hedged = Answer(text="Perhaps it is possibly so, maybe.", finish_reason="stop", logprobs=tokens)
+
+    def confidence(answer: Answer, **changes: Any) -> float:
+        facts: dict[str, Any] = {"tier": "simple", "escalations": 0} | changes
+        return gate.judge(request_, answer, ROUTE, **facts).confidence or 0.0
+
+    assert confidence(sure) == pytest.approx(0.88, abs=0.01)
+    assert confidence(hedged) < 0.1
+    assert confidence(hedged, whole=False) == confidence(sure)
+    assert confidence(sure, tier="medium") == judge(request_, sure, tier="medium").confidence
 
 
 def test_a_hit_keeps_its_confidence() -> None:

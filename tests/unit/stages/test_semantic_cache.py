@@ -215,6 +215,45 @@ async def test_a_re_ask_labels_the_pair(make_bench: Any) -> None:
     assert (state.labels, state.wrong) == (1, 0)
 
 
+class Book:
+    """Notes the labels that it is asked to keep."""
+
+    def __init__(self) -> None:
+        self.labels: list[Any] = []
+
+    def add_label(self, label: Any) -> None:
+        self.labels.append(label)
+
+
+@pytest.mark.parametrize(("draw", "kept"), [(0.0, 1), (0.6, 0)])
+async def test_a_neighbour_that_was_too_unlike_is_labelled_by_the_answer_that_came_anyway(
+    make_bench: Any, draw: float, kept: int
+) -> None:
+    bench = make_bench(draw=draw, re_ask_share=0.5, min_similarity=0.999)
+    bench.grey_zone._book = book = Book()
+    await bench.ask(CAPITAL, "Lisbon is the capital of Portugal.")
+    decision = await bench.ask(SIMILAR, "Lisbon is the capital of Portugal!")
+    assert decision.reason is Reason.BELOW_MIN_SIMILARITY
+    assert len(book.labels) == kept
+    assert bench.grey_zone.slices() == (), "it would not have been served"
+    for label in book.labels:
+        assert (label.same, label.drawn, label.would_hit, label.tenant) == (True, True, False, "t")
+        assert label.features.any()
+        assert label.asked @ label.stored == pytest.approx(label.similarity, abs=1e-5)
+
+
+async def test_labels_of_a_closed_slice_are_a_sample_only_when_they_are_drawn(make_bench: Any) -> None:
+    bench = make_bench(draw=0.5, re_ask_share=0.1)
+    bench.grey_zone._book = book = Book()
+    await bench.ask(CAPITAL, "Lisbon is the capital of Portugal.")
+    similarity = (await bench.look_up(bench.request(SIMILAR))).decision.similarity
+    for _ in range(5):
+        bench.grey_zone.add_label("t", similarity, same=False)
+    assert (await bench.ask(SIMILAR, "Madrid, as everybody knows")).reason is Reason.SLICE_CLOSED
+    (label,) = book.labels
+    assert (label.same, label.drawn, label.would_hit) == (False, False, True)
+
+
 async def test_a_slice_that_serves_too_many_wrong_hits_closes_and_opens_again(make_bench: Any) -> None:
     bench = make_bench(draw=0.0, re_ask_share=0.5, min_similarity=None, max_error=0.2)
     for _ in range(2):

@@ -34,7 +34,9 @@ export function figure({ title, note, x, series, time = true, format, xFormat, x
   }
   const draw = () => {
     const width = Math.max(240, Math.floor(place.getBoundingClientRect().width));
-    const chart = new uPlot(options({ width, series, time, format, xFormat, xRange, yRange, bars, count: x.length }), [x, ...series.map((one) => one.drawn ?? one.values)], place);
+    // The first step may begin before the window: its point belongs to the picture, and to the scale.
+    const range = time && xRange && x.length ? [Math.min(xRange[0], x[0]), xRange[1]] : xRange;
+    const chart = new uPlot(options({ width, series, time, format, xFormat, xRange: range, yRange, bars, count: x.length }), [x, ...series.map((one) => one.drawn ?? one.values)], place);
     place.firstElementChild.setAttribute("aria-hidden", "true");
     drawn.add(chart);
     const watcher = new ResizeObserver(() => {

@@ -1,0 +1,76 @@
+"""Servers of their own that more than one folder of tests uses."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+
+def _find_server() -> Path | None:
+    found = shutil.which("postgres")
+    candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)
+    return Path(found) if found else next(iter(candidates), None)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Mapping[str, str]]:
+    """Start a PostgreSQL server on a free port, as an unprivileged user, and yield how to reach it."""
+    server = _find_server()
+    if server is None:
+        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="tiergate-pg-"))
+    as_user: dict[str, Any] = {"cwd": folder}
+    if os.geteuid() == 0:  # the server refuses to run as root
+        owner = pwd.getpwnam("postgres")
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        as_user |= {"user": owner.pw_uid, "group": owner.pw_gid}
+    data = folder / "data"
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    initdb = [server.with_name("initdb"), "-D", data, "-U", "tester", "--auth=trust", "--no-sync", "-E", "UTF8"]
+    subprocess.run([*initdb, "--no-locale"], check=True, **as_user, **quiet)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+    process = subprocess.Popen([server, "-D", data, "-p", str(port), *options], **as_user, **quiet)
+    address = {"host": "127.0.0.1", "port": str(port), "user": "tester"}
+    try:
+        _await_server(process, address)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await_server(process: subprocess.Popen[bytes], address: Mapping[str, str]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        assert process.poll() is None, "PostgreSQL did not start"
+        try:
+            psycopg.connect(**address, dbname="postgres").close()
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline, "PostgreSQL did not answer in time"
+            time.sleep(0.1)
+        else:
+            return
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Mapping[str, str]) -> Iterator[str]:
+    """Yield the URL of an empty database, in the form that policy.yaml uses."""
+    name = f"log_{os.urandom(4).hex()}"
+    with psycopg.connect(**postgres_server, dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield "postgresql+asyncpg://{user}@{host}:{port}/".format(**postgres_server) + name
+    with psycopg.connect(**postgres_server, dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
