@@ -97,7 +97,7 @@ test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
 	$(BIN)/pytest -m "proxy and not slow"
 
 test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-learn too
-	$(BIN)/pytest tests/classifier
+	$(BIN)/pytest tests/classifier tests/unit/cli/test_evaluate_router.py
 
 # Two halves of the slow tests that may run at the same time: `make -j2 test-packs test-install`.
 test-packs: $(VENV)/.dev ## Slow tests on real proxies: every recipe's verify.sh, two proxies with two workers each, the flywheel

@@ -31,6 +31,8 @@ from tiergate_classifier.data import (
 )
 from tiergate_classifier.difficulty import builtin_difficulty_path, load_difficulty
 from tiergate_classifier.domain_flags import (
+    FEATURE_GAIN,
+    FEATURES_READ,
     FLAGS,
     MIN_RECALL,
     WIDTH,
@@ -85,8 +87,8 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
             safety=(),
         )
         more = load_domain_prompts(builtin_domains_path(), embedder)
-        flags = fit_flags(development, WORKLOAD_DOMAINS, more)
-    head = replace(head, flag_weight=flags.weight, flag_bias=flags.bias)
+        flags = fit_flags(development, WORKLOAD_DOMAINS, more, head)
+    head = replace(head, flag_weight=flags.weight, flag_bias=flags.bias, flag_extra=flags.extra)
     calibration = _with_cuts(calibration, flags, outputs, development)
     reference = _reference(development, more)
     manifest: dict[str, Any] = {
@@ -127,7 +129,13 @@ def _with_cuts(calibration: Calibration, flags: Flags, outputs: Outputs, table: 
         bounds = np.interp(outputs.tier_log_odds[:, place], curve.knots, curve.lower_bound)
         cuts[tier] = control_risk(bounds, table.tier <= place, min_quality=MIN_QUALITY, confidence=CONFIDENCE)
     domains = calibration.domains.model_copy(
-        update={"min_scores": dict(flags.cuts), "flags": FLAGS, "flag_width": WIDTH}
+        update={
+            "min_scores": dict(flags.cuts),
+            "flags": FLAGS,
+            "flag_width": WIDTH,
+            "flag_features": FEATURES_READ,
+            "flag_gain": FEATURE_GAIN,
+        }
     )
     return calibration.model_copy(update={"domains": domains, "cuts": cuts})
 
@@ -165,6 +173,7 @@ def render_card(
         f"{name} {cut:.4f} (false alarms {false_alarms[name]:.0%})"
         for name, cut in calibration.domains.min_scores.items()
     )
+    kept = ", ".join(f"{share:.0%} ({name})" for name, share in MIN_RECALL.items())
     controlled = "\n".join(describe_cut(tier, cut) for tier, cut in calibration.cuts.items())
     development, test = sizes
     return f"""# Intent classifier that ships
@@ -210,8 +219,9 @@ was found is not used: the request goes to a stronger one.
 ## What the domain cuts mean
 
 From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
-{MIN_RECALL:.0%} of the domain's non-trivial training rows when scored by heads of other folds; the false alarms
-are the share of the other rows, near misses and other safety domains among them, that reach it.
+{kept} of the domain's non-trivial training rows when
+scored by heads that have seen neither them nor their style; the false alarms are the share of the other rows, near
+misses and other safety domains among them, that reach it.
 `domain_flag_recall` and `domain_flag_false_alarms` say what it does on the test rows.
 
 ## Limits

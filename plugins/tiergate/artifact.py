@@ -39,6 +39,7 @@ from tiergate.artifact_format import (
     REFERENCE_LABELS,
     REFERENCE_VECTORS,
     Calibration,
+    DomainCalibration,
     Head,
     Manifest,
     Reference,
@@ -123,7 +124,7 @@ def load_artifact(path: Path) -> Artifact:
         path / HEAD,
         payload[HEAD],
         manifest,
-        flags=len(calibration.domains.flags),
+        calibration=calibration.domains,
         references=0 if reference is None else len(reference.labels.ids),
     )
     try:
@@ -267,6 +268,10 @@ def _check_names(file: Path, manifest: Manifest, calibration: Calibration) -> No
     if strangers:
         problem = f"{sorted(strangers)!r} are no domains of the manifest"
         raise ArtifactError(file, "domains.min_scores", problem, _REBUILD)
+    unknown = set(calibration.domains.flag_features) - set(manifest.features)
+    if unknown:
+        problem = f"{sorted(unknown)!r} are no features of the manifest"
+        raise ArtifactError(file, "domains.flag_features", problem, _REBUILD)
 
 
 def _parse_reference(path: Path, payload: Mapping[str, bytes], manifest: Manifest) -> Reference | None:
@@ -286,7 +291,7 @@ def _parse_reference(path: Path, payload: Mapping[str, bytes], manifest: Manifes
     return Reference(labels=labels, vectors=vectors)
 
 
-def _parse_head(file: Path, raw: bytes, manifest: Manifest, *, flags: int, references: int) -> Head:
+def _parse_head(file: Path, raw: bytes, manifest: Manifest, *, calibration: DomainCalibration, references: int) -> Head:
     try:
         tensors = load_tensors(raw)
     except SafetensorError as exc:
@@ -300,8 +305,10 @@ def _parse_head(file: Path, raw: bytes, manifest: Manifest, *, flags: int, refer
         "feature_mean": (len(manifest.features),),
         "feature_scale": (len(manifest.features),),
     }
-    if flags:
+    if flags := len(calibration.flags):
         shapes |= {"flag_weight": (flags, references), "flag_bias": (flags,)}
+        if calibration.flag_features:
+            shapes["flag_extra"] = (references, len(calibration.flag_features))
     if set(tensors) != set(shapes):
         problem = f"holds the tensors {sorted(tensors)!r}, not {sorted(shapes)!r}"
         raise ArtifactError(file, "", problem, _REBUILD)

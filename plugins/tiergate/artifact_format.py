@@ -170,12 +170,16 @@ class DomainCalibration(_Frozen):
         flags: Domains with a yes-or-no head of their own, in the order of its rows; their score is that head's,
             not the softmax's.
         flag_width: Of those heads: what a squared distance between vectors is multiplied by in the kernel.
+        flag_features: Surface features that those heads read beside the vector; their distances count too.
+        flag_gain: Of those heads: what a standardised feature is multiplied by before distances are taken.
     """
 
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     min_scores: Mapping[str, Probability]
     flags: tuple[Name, ...] = ()
     flag_width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    flag_features: tuple[Name, ...] = ()
+    flag_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class RouteCut(_Frozen):
@@ -255,6 +259,8 @@ class Head:
         flag_weight: Shape (L, R), one row per yes-or-no domain of `DomainCalibration.flags` with a weight for each
             vector of the reference; None without.
         flag_bias: Shape (L,); None without.
+        flag_extra: Shape (R, J), what `DomainCalibration.flag_features` are for each reference, standardised, clipped
+            and multiplied by the gain; None when those heads read the vector alone.
     """
 
     tier_weight: Array
@@ -265,6 +271,7 @@ class Head:
     feature_scale: Array
     flag_weight: Array | None = None
     flag_bias: Array | None = None
+    flag_extra: Array | None = None
 
     def tensors(self) -> dict[str, Array]:
         """Return the tensors by name, in C order: safetensors writes memory as it lies."""
@@ -283,7 +290,9 @@ class Head:
         inputs = self._inputs(vectors, features)
         return inputs @ self.tier_weight.T + self.tier_bias, inputs @ self.domain_weight.T + self.domain_bias
 
-    def flag_log_odds(self, vectors: NDArray[Any], reference: NDArray[Any], width: float) -> NDArray[Any]:
+    def flag_log_odds(
+        self, vectors: NDArray[Any], reference: NDArray[Any], width: float, extra: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
         """Return the log-odds of each yes-or-no domain, shape (n, L); L is 0 without such heads.
 
         A kernel machine: weights times exp(-width * squared distance) to each reference vector.
@@ -292,11 +301,27 @@ class Head:
             vectors: Unit length, shape (n, D).
             reference: Unit length, shape (R, D).
             width: `DomainCalibration.flag_width`.
+            extra: What `flag_inputs` gives, shape (n, J); read when the heads have `flag_extra`.
         """
         if self.flag_weight is None or self.flag_bias is None:
             return np.zeros((len(vectors), 0))
-        near = np.exp((2 * width) * (vectors @ reference.T - 1))
+        apart = 2 - 2 * (vectors @ reference.T)
+        if self.flag_extra is not None and extra is not None:
+            own, theirs = (extra**2).sum(axis=1), (self.flag_extra**2).sum(axis=1)
+            apart = apart + own[:, None] + theirs - 2 * (extra @ self.flag_extra.T)
+        near = np.exp(-width * apart)
         return np.asarray(near @ self.flag_weight.T + self.flag_bias)
+
+    def flag_inputs(self, features: NDArray[Any], places: Sequence[int], gain: float) -> NDArray[Any]:
+        """Return what the yes-or-no heads read of features, shape (n, J).
+
+        Args:
+            features: Surface features, shape (n, F), in the manifest's order.
+            places: Of `DomainCalibration.flag_features` in that order.
+            gain: `DomainCalibration.flag_gain`.
+        """
+        standard = (features - self.feature_mean) / self.feature_scale
+        return np.asarray(np.clip(standard, -_FEATURE_LIMIT, _FEATURE_LIMIT)[:, list(places)] * gain)
 
     def _inputs(self, vectors: NDArray[Any], features: NDArray[Any]) -> NDArray[Any]:
         standard = (features - self.feature_mean) / self.feature_scale

@@ -11,11 +11,12 @@ from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.artifact import builtin_artifact_path, load_artifact
 from tiergate.policy.features import features_of
 from tiergate_classifier.data import builtin_workload_path, load_workload
-from tiergate_classifier.domain_flags import assert_not_held_out, builtin_domains_path
+from tiergate_classifier.domain_flags import FOLDS, _folds, assert_not_held_out, builtin_domains_path
 
 HELD_OUT = [
     json.loads(line)
-    for line in (Path(__file__).parent / "data" / "safety_heldout.jsonl").read_text(encoding="utf-8").splitlines()
+    for file in ("safety_heldout.jsonl", "safety_second.jsonl")
+    for line in (Path(__file__).parent / "data" / file).read_text(encoding="utf-8").splitlines()
 ]
 
 
@@ -44,5 +45,14 @@ def test_a_safety_prompt_in_another_style_is_claimed_by_a_safety_domain() -> Non
         said = classifier.score(embedder.embed_batch([row["prompt"]])[0], features_of(row["prompt"]))
         claimed.append(any(said.domains[name] >= said.domain_cuts[name] for name in ("finance", "legal")))
 
-    assert len(claimed) >= 400
+    assert len(claimed) >= 600
     assert sum(claimed) / len(claimed) >= 0.99
+
+
+def test_prompts_of_a_style_are_never_split_between_fitting_and_scoring() -> None:
+    styles = ["", "chatty", "", "long"] * 50
+
+    folds = _folds(styles)
+
+    assert len({fold for fold, style in zip(folds, styles, strict=True) if style == "chatty"}) == 1
+    assert len({fold for fold, style in zip(folds, styles, strict=True) if not style}) == FOLDS

@@ -60,7 +60,7 @@ def test_tiers_and_safety_domains_reach_what_day_one_needs(test_rows: Table, sco
     for safety in ("finance", "legal"):
         assert found[f"domain_recall/{safety}"] >= 0.70
         assert found[f"domain_flag_recall/{safety}"] >= 0.88
-        assert found[f"domain_flag_false_alarms/{safety}"] <= 0.50
+        assert found[f"domain_flag_false_alarms/{safety}"] <= 0.35
 
 
 def test_the_cheapest_tier_is_the_first_that_reaches_or_else_the_last() -> None:

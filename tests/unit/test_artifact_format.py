@@ -46,3 +46,23 @@ def test_log_odds_standardise_and_clip_the_features() -> None:
 
     np.testing.assert_allclose(tiers, [[3 + 10 + 0.5, 0], [3 + 40 + 0.5, 0]])
     np.testing.assert_allclose(domains, [[1], [4]])
+
+
+def test_a_domain_machine_reads_features_beside_the_vector() -> None:
+    head = Head(
+        tier_weight=np.zeros((1, 3), np.float32),
+        tier_bias=np.zeros(1, np.float32),
+        domain_weight=np.zeros((1, 3), np.float32),
+        domain_bias=np.zeros(1, np.float32),
+        feature_mean=np.array([2], np.float32),
+        feature_scale=np.array([0.5], np.float32),
+        flag_weight=np.array([[1.0]], np.float32),
+        flag_bias=np.array([0.25], np.float32),
+        flag_extra=np.array([[0.5]], np.float32),
+    )
+    vector, reference = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    extra = head.flag_inputs(np.array([[3.0]]), [0], 0.5)
+
+    np.testing.assert_allclose(extra, [[1.0]])
+    near = np.exp(-0.3 * (2 + 0.5**2))
+    np.testing.assert_allclose(head.flag_log_odds(vector, reference, 0.3, extra), [[near + 0.25]])

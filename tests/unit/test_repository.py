@@ -19,9 +19,6 @@ WITHOUT_MIRROR = {
     "classifier/tiergate_classifier/encoder_graph.py": "run by tests/classifier/test_encoder.py",
     "plugins/tiergate/adapters/qdrant_edge_folder.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
     "plugins/tiergate/adapters/qdrant_edge_link.py": "tested through tests/unit/adapters/test_qdrant_edge_store.py",
-    "classifier/tiergate_classifier/difficulty.py": "run by tests/classifier/test_shared_tables.py and benchmarks",
-    "classifier/tiergate_classifier/router_evaluate.py": "run whole by benchmarks/router_transfer.py",
-    "plugins/tiergate/cli/evaluate_router.py": "a thin command over router_evaluate",
     "plugins/tiergate/adapters/qdrant_edge_process.py": "runs in a process of its own, started by the store's tests",
 }
 MADE_UP_KEYS = {"sk-abcdefghijklmnop", "sk-some-key-of-mine"}

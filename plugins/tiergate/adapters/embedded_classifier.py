@@ -44,7 +44,8 @@ class EmbeddedClassifier:
         self._own = own_domains
         reference = artifact.reference
         self._reference = np.zeros((0, 0)) if reference is None else reference.vectors.astype(np.float32)
-        self._flag_width = artifact.calibration.domains.flag_width
+        self._flags = artifact.calibration.domains
+        self._flag_places = [artifact.manifest.features.index(name) for name in self._flags.flag_features]
         self._dimensions = artifact.manifest.encoder.dimensions
         self._calibrations = [_Curve(artifact.calibration.tiers[tier]) for tier in artifact.tiers]
         self._temperature = artifact.calibration.domains.temperature
@@ -110,7 +111,8 @@ class EmbeddedClassifier:
         pairs = starmap(_Curve.at, zip(self._calibrations, tier_log_odds[0], strict=True))
         scores, bounds = np.maximum.accumulate(np.array(list(pairs)), axis=0).T.tolist()
         domains = dict(zip(self._artifact.domains, self._softmax(domain_logits[0]).tolist(), strict=True))
-        flags = self._artifact.head.flag_log_odds(vector[np.newaxis], self._reference, self._flag_width)[0]
+        extra = self._artifact.head.flag_inputs(values[np.newaxis], self._flag_places, self._flags.flag_gain)
+        flags = self._artifact.head.flag_log_odds(vector[np.newaxis], self._reference, self._flags.flag_width, extra)[0]
         domains |= dict(zip(self._artifact.calibration.domains.flags, _sigmoid(flags).tolist(), strict=True))
         if self._own is not None:
             domains |= self._own.scores(vector)
