@@ -20,6 +20,7 @@ OUTSIDE = (
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("plugins/tiergate/models/*/card.md"))),
 )
 _LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(([^)\s]+)\)")
+_PICTURE = re.compile(r"!\[([^\]\n]*)\]\(docs/([^)\s]+)\)")
 
 
 def on_config(config: Any) -> Any:
@@ -55,6 +56,9 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:  # noqa: ARG001  mkdocs names them
     """Rewrite the links of a page."""
     source = page.file.src_uri
+    if source.startswith(f"{PREFIX}/"):
+        start = posixpath.dirname(source)
+        markdown = _PICTURE.sub(lambda found: f"![{found[1]}]({posixpath.relpath(found[2], start)})", markdown)
     return _LINK.sub(lambda found: rewrite(found[1], found[2], source), markdown)
 
 
