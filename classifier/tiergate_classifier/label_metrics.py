@@ -12,6 +12,7 @@ from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.artifact import Artifact
 from tiergate.artifact_format import Metric
 from tiergate.policy.intent_router import decide_route
+from tiergate.ports import Classification
 from tiergate.settings import Policy
 from tiergate_classifier.label_rows import LabelArrays
 from tiergate_classifier.tail_check import OVERALL, WORST
@@ -68,10 +69,16 @@ def route_labels(artifact: Artifact, labels: LabelArrays, policy: Policy) -> Rou
         ClassifierError: A row cannot be scored.
     """
     classifier = EmbeddedClassifier(artifact)
+    said = [classifier.score(row.embedding, row.features) for row in labels.rows]
+    return _route(said, labels, policy, kind=classifier.kind, digest=classifier.digest)
+
+
+def _route(
+    classified: Sequence[Classification], labels: LabelArrays, policy: Policy, *, kind: str, digest: str
+) -> Routed:
     names, chosen, scores = policy.tier_names, [], []
-    for row in labels.rows:
-        said = classifier.score(row.embedding, row.features)
-        decision = decide_route(said, policy, controls={}, kind=classifier.kind, digest=classifier.digest)
+    for said in classified:
+        decision = decide_route(said, policy, controls={}, kind=kind, digest=digest)
         chosen.append(names.index(decision.tier or policy.strongest_tier))
         scores.append([said.scores[tier] for tier in names])
     tier = np.array(chosen, dtype=np.int64)
@@ -150,7 +157,34 @@ def measure_labels(
     - `worst_slice_calibration_error`: the largest of those of slices; absent without one.
     - `quality`, `baseline_quality`, `cost_share`, `routed/TIER`: routing by the policy, weighted to all traffic.
     """
-    routed = route_labels(artifact, labels, policy)
+    return _measure(route_labels(artifact, labels, policy), artifact, labels, policy, min_slice_rows)
+
+
+def measure_classified(
+    classified: Sequence[Classification],
+    artifact: Artifact,
+    labels: LabelArrays,
+    policy: Policy,
+    *,
+    min_slice_rows: int,
+) -> tuple[Metric, ...]:
+    """Return the figures of `measure_labels` for rows that another classifier than the embedded one has scored.
+
+    Args:
+        classified: What it says of each row.
+        artifact: The embedded artifact beside it.
+        labels: The rows.
+        policy: Routes them.
+        min_slice_rows: Slices with fewer rows are not reported.
+    """
+    kind = next((said.kind for said in classified if said.kind), "vllm")
+    routed = _route(classified, labels, policy, kind=kind, digest=artifact.digest)
+    return _measure(routed, artifact, labels, policy, min_slice_rows)
+
+
+def _measure(
+    routed: Routed, artifact: Artifact, labels: LabelArrays, policy: Policy, min_slice_rows: int
+) -> tuple[Metric, ...]:
     tiers = policy.tier_names
     reference = None if artifact.reference is None else artifact.reference.vectors
     slices = slices_of(labels, reference, min_slice_rows=min_slice_rows)

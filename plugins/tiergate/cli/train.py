@@ -1,13 +1,15 @@
 """`tiergate train`, `calibrate`, `export` and `promote`: from labels to the artifact in force, and back."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from tiergate.cli.exits import Exit, bad_input, print_json, stop
 
@@ -31,12 +33,17 @@ Override = Annotated[str | None, typer.Option("--override", help="Reason to pass
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def train(
+def train(  # noqa: PLR0913  one for each option
     labels: Labels,
     policy_file: PolicyFile,
     out: Out,
     *,
     artifact: Base = None,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="Tune this model (folder or hub name) for `vllm serve`; needs the extra `train`."),
+    ] = None,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="With --base: passes over the rows.")] = 3,
     min_slice_rows: MinSlice = 200,
     max_slice_error: MaxSliceError = None,
     override: Override = None,
@@ -44,10 +51,14 @@ def train(
 ) -> None:
     """Train on labels, starting from the artifact in force. Needs no prompt text: the stored vectors do.
 
+    With --base it tunes a language model instead, which needs the text, and writes a folder that `vllm serve` loads.
     Exit 1: the worst slice is calibrated badly, and nothing is written.
     """
     job = _Job(labels, policy_file, out, artifact, min_slice_rows, max_slice_error, override)
-    _build(job, as_json=as_json, heads=True)
+    if base is None:
+        _build(job, as_json=as_json, heads=True)
+    else:
+        _tune(job, base, epochs, as_json=as_json)
 
 
 def calibrate(  # noqa: PLR0913  one for each option
@@ -205,6 +216,44 @@ def _build(job: _Job, *, as_json: bool, heads: bool) -> None:
         except ValueError as exc:
             stop(f"{job.labels}: {exc}")
         _report(built, job.out, as_json=as_json)
+
+
+def _tune(job: _Job, base: str, epochs: int, *, as_json: bool) -> None:
+    with bad_input():
+        from tiergate.artifact import load_artifact  # noqa: PLC0415
+        from tiergate.pack_check import artifact_path  # noqa: PLC0415
+        from tiergate_classifier.label_rows import load_labels  # noqa: PLC0415
+        from tiergate_classifier.served_model import Tuning  # noqa: PLC0415
+        from tiergate_classifier.served_training import train_served  # noqa: PLC0415
+
+        policy, rows = job.load_policy(), load_labels(job.labels)
+        start = load_artifact(job.base or artifact_path(policy))
+        try:
+            with _tail_refused(), Progress(console=Console(stderr=True)) as bar:
+                task = bar.add_task("tuning", total=None)
+
+                def progress(steps: int) -> Callable[[], None]:
+                    bar.update(task, total=steps)
+                    return lambda: bar.advance(task)
+
+                built = train_served(
+                    base,
+                    start,
+                    rows,
+                    policy,
+                    job.out,
+                    min_slice_rows=job.min_slice_rows,
+                    override=job.override,
+                    tuning=Tuning(epochs=epochs, progress=progress),
+                )
+        except ValueError as exc:
+            stop(f"{job.labels}: {exc}")
+        if as_json:
+            metrics = [metric.model_dump() for metric in built.manifest.metrics]
+            print_json({"folder": str(job.out), "base": base, "metrics": metrics})
+        else:
+            typer.echo(built.card)
+            typer.echo(f"written to {job.out}")
 
 
 def _report(built: "Artifact", out: Path, *, as_json: bool) -> None:

@@ -92,3 +92,13 @@ def test_export_takes_its_limit_from_the_policy(tiergate: Tiergate, common: tupl
         policy.write_text(said.replace("min_quality: 0.8", f"min_quality: 0.8\n  max_slice_error: {limit}"))
         exported = tiergate("export", "new", "--store", "store", "--policy", "policy.yaml")
         assert exported.exit_code == code, exported.stderr
+
+
+def test_a_base_model_without_the_training_libraries_is_told(
+    tiergate: Tiergate, common: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiergate_classifier.served_model.find_spec", lambda _: None)
+    result = tiergate("train", *common, "--out", "served", "--base", "some/model")
+    assert result.exit_code == 2
+    assert "some/model: needs torch, transformers, peft" in result.stderr
+    assert "tiergate[train]" in result.stderr
