@@ -1,20 +1,23 @@
 """Domains that policy.yaml names by example prompts, fitted when the proxy starts or `tiergate check` runs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tiergate.adapters.inference_pool import InferencePool
-from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.artifact import Artifact
 from tiergate.defects import Defect, error, from_error
 from tiergate.errors import ConfigurationError, EmbedderError, PolicyError
 from tiergate.policy.domain_heads import DomainHeads, fit_domain_heads
 from tiergate.settings import MIN_DOMAIN_EXAMPLES, Domain, Policy
 
+if TYPE_CHECKING:
+    from tiergate.adapters.onnx_embedder import OnnxEmbedder
+
 
 def build_domain_heads(
-    policy: Policy, artifact: Artifact, embedder: OnnxEmbedder, *, policy_path: Path
+    policy: Policy, artifact: Artifact, embedder: "OnnxEmbedder", *, policy_path: Path
 ) -> DomainHeads | None:
     """Fit a head for each domain of the policy that has examples; None when there is none.
 
@@ -60,6 +63,8 @@ def read_domain_heads(policy: Policy, artifact: Artifact, policy_path: Path) -> 
     named = [name for name, domain in policy.domains.items() if domain.has_examples]
     if not named:
         return None, []
+    from tiergate.adapters.onnx_embedder import OnnxEmbedder  # noqa: PLC0415  onnxruntime, only where there are examples
+
     key = f"domains.{named[0]}.examples"
     if policy.encoder.kind == "openai":
         problem = "domains by examples need the encoder in this process, and encoder.kind is openai"
