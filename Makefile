@@ -96,7 +96,7 @@ test: $(VENV)/.dev lint typecheck ## lint, typecheck and every test under a minu
 test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
 	$(BIN)/pytest -m "proxy and not slow"
 
-test-classifier: $(VENV)/.train ## Tests of the toolkit, those that need scikit-learn too
+test-classifier: $(VENV)/.torch ## Tests of the toolkit, those that need scikit-learn or torch too
 	$(BIN)/pytest tests/classifier tests/unit/cli/test_evaluate_router.py
 
 # Two halves of the slow tests that may run at the same time: `make -j2 test-packs test-install`.
@@ -109,7 +109,7 @@ test-install: $(VENV)/.dev ## Slow tests of what is shipped: wheel, container's 
 test-slow: $(VENV)/.dev ## Every slow test; those beyond the two halves need a venv with Phoenix, or minutes
 	$(BIN)/pytest -m slow
 
-test-vllm: $(VENV)/.dev .venv-vllm/.vllm ## The served classifier against a real vLLM server on the processor (3 GB to install)
+test-vllm: $(VENV)/.torch .venv-vllm/.vllm ## The served classifier against a real vLLM server on the processor (3 GB to install)
 	$(BIN)/pytest tests/vllm
 
 ROUTER_TABLES ?= ../shared/data/router

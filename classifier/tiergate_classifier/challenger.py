@@ -1,22 +1,24 @@
 """From labels to an artifact: train or recalibrate, measure on held-out rows, write; and the check before export."""
 
 import hashlib
+import math
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from tiergate.artifact import Artifact, load_artifact, write_artifact
 from tiergate.artifact_format import Calibration, Head, Metric
-from tiergate.errors import ArtifactError
 from tiergate.settings import Policy
-from tiergate_classifier.label_metrics import find_metric, measure_labels
+from tiergate_classifier.label_metrics import measure_labels
 from tiergate_classifier.label_rows import HELD_OUT, TRAIN, LabelArrays, LabelRow, stack_labels
 from tiergate_classifier.retrain import recalibrate, retrain
 from tiergate_classifier.risk_control import describe_cut
+from tiergate_classifier.tail_check import check_tail
 
-MIN_SLICE_ROWS: Final = 100
-MAX_SLICE_ERROR: Final = 0.06
+MIN_SLICE_ROWS: Final = 200
 METHOD_TRAINED: Final = (
     "tier heads refitted on a team's labels as base score plus an L2 residual; Platt, grouped bootstrap"
 )
@@ -24,38 +26,53 @@ METHOD_CALIBRATED: Final = "heads of the base; tier calibration refitted on a te
 
 
 def train_challenger(
-    base: Artifact, rows: Sequence[LabelRow], policy: Policy, out: Path, *, min_slice_rows: int = MIN_SLICE_ROWS
+    base: Artifact,
+    rows: Sequence[LabelRow],
+    policy: Policy,
+    out: Path,
+    *,
+    min_slice_rows: int = MIN_SLICE_ROWS,
+    override: str | None = None,
 ) -> Artifact:
-    """Train on the `train` rows, measure on the `held_out` rows, and write an artifact.
+    """Train on the `train` rows, measure on the `held_out` rows, and write an artifact if its tail is calibrated.
 
     Args:
         base: The artifact in force.
         rows: Labelled rows.
-        policy: The tiers, and how to route.
-        out: Folder to write.
+        policy: The tiers, how to route, and the limit of the worst slice's calibration error.
+        out: Folder to write; it stays as it is when the check refuses.
         min_slice_rows: Slices with fewer rows are not reported.
+        override: Reason to pass the limit; it lands in the card. None refuses.
 
     Raises:
         ValueError: There are too few rows.
-        ArtifactError: The folder cannot be written.
+        ArtifactError: The worst slice is calibrated badly or was not measured, or the folder cannot be written.
     """
     labels, held_out = _sides(base, rows)
     found = retrain(base, labels, min_quality=policy.intent_router.min_quality)
-    return _write(base, found.head, found.calibration, (labels, held_out), policy, out, METHOD_TRAINED, min_slice_rows)
+    draft = _Draft(base=base, head=found.head, calibration=found.calibration, method=METHOD_TRAINED, policy=policy)
+    return _write(draft, (labels, held_out), out, min_slice_rows, override)
 
 
 def calibrate_challenger(
-    base: Artifact, rows: Sequence[LabelRow], policy: Policy, out: Path, *, min_slice_rows: int = MIN_SLICE_ROWS
+    base: Artifact,
+    rows: Sequence[LabelRow],
+    policy: Policy,
+    out: Path,
+    *,
+    min_slice_rows: int = MIN_SLICE_ROWS,
+    override: str | None = None,
 ) -> Artifact:
     """Refit the tiers' calibration on the `train` rows and keep the heads; else as `train_challenger`.
 
     Raises:
         ValueError: There are too few rows.
-        ArtifactError: The folder cannot be written.
+        ArtifactError: As `train_challenger`.
     """
     labels, held_out = _sides(base, rows)
     calibration = recalibrate(base, labels, min_quality=policy.intent_router.min_quality)
-    return _write(base, base.head, calibration, (labels, held_out), policy, out, METHOD_CALIBRATED, min_slice_rows)
+    draft = _Draft(base=base, head=base.head, calibration=calibration, method=METHOD_CALIBRATED, policy=policy)
+    return _write(draft, (labels, held_out), out, min_slice_rows, override)
 
 
 def export_challenger(source: Path, store: Path, *, max_slice_error: float, override: str | None) -> Path:
@@ -68,18 +85,10 @@ def export_challenger(source: Path, store: Path, *, max_slice_error: float, over
         override: Reason to export all the same; it lands in the card. None refuses.
 
     Raises:
-        ArtifactError: The artifact is torn, its error is above the limit, or it was never measured.
+        ArtifactError: The artifact is torn; `TailError`: its error is above the limit, or it was never measured.
     """
     artifact = load_artifact(source)
-    metric = find_metric(artifact.manifest.metrics, "worst_slice_calibration_error")
-    metric = metric or find_metric(artifact.manifest.metrics, "calibration_error")
-    card = artifact.card
-    if metric is None or metric.value > max_slice_error:
-        told = "was never measured" if metric is None else f"is {metric.value:.4f}, above the limit {max_slice_error}"
-        if override is None:
-            fix = "label more rows of that slice, or give --override REASON, which lands in the card"
-            raise ArtifactError(source, "metrics", f"the worst slice's calibration error {told}", fix)
-        card += f"\n## Exported all the same\n\nThe worst slice's calibration error {told}. Reason given: {override}\n"
+    told = check_tail(artifact.manifest.metrics, file=source, max_slice_error=max_slice_error, override=override)
     written = {
         key: value
         for key, value in artifact.manifest.model_dump().items()
@@ -91,10 +100,21 @@ def export_challenger(source: Path, store: Path, *, max_slice_error: float, over
         manifest=written,
         head=artifact.head,
         calibration=artifact.calibration,
-        card=card,
+        card=artifact.card + told,
         reference=artifact.reference,
     )
     return store / digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Draft:
+    """What was fitted, before it is measured."""
+
+    base: Artifact
+    head: Head
+    calibration: Calibration
+    method: str
+    policy: Policy
 
 
 def _sides(base: Artifact, rows: Sequence[LabelRow]) -> tuple[LabelArrays, LabelArrays | None]:
@@ -102,27 +122,27 @@ def _sides(base: Artifact, rows: Sequence[LabelRow]) -> tuple[LabelArrays, Label
     names = base.manifest.features
     train = stack_labels([row for row in rows if row.split == TRAIN], base.tiers, names)
     try:
-        return train, stack_labels([row for row in rows if row.split == HELD_OUT], base.tiers, names)
+        held_out = [row for row in rows if row.split == HELD_OUT]
+        return train, stack_labels(held_out, base.tiers, names, max_weight=math.inf)
     except ValueError:
         return train, None
 
 
 def _write(
-    base: Artifact,
-    head: Head,
-    calibration: Calibration,
+    draft: _Draft,
     sides: tuple[LabelArrays, LabelArrays | None],
-    policy: Policy,
     out: Path,
-    method: str,
     min_slice_rows: int,
+    override: str | None,
 ) -> Artifact:
+    """Measure, check the tail, and write; a refused artifact is not written."""
+    base, policy = draft.base, draft.policy
     labels, held_out = sides
     digest = hashlib.sha256("\n".join(sorted(row.id for row in labels.rows)).encode()).hexdigest()
     own = {"name": "own labels", "digest": f"sha256:{digest}", "licence": "LicenseRef-own", "rows": len(labels.rows)}
     manifest: dict[str, Any] = {
         "created_at": datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "method": method,
+        "method": draft.method,
         "tiers": base.tiers,
         "domains": base.domains,
         "features": base.manifest.features,
@@ -131,11 +151,16 @@ def _write(
         "metrics": (),
     }
     # The reference stays, since the yes-or-no domains weigh its vectors.
-    parts: dict[str, Any] = {"head": head, "calibration": calibration, "reference": base.reference}
-    draft = write_artifact(out, manifest=manifest, card="", **parts)
-    metrics = () if held_out is None else measure_labels(draft, held_out, policy, min_slice_rows=min_slice_rows)
+    parts: dict[str, Any] = {"head": draft.head, "calibration": draft.calibration, "reference": base.reference}
+    metrics: tuple[Metric, ...] = ()
+    if held_out is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            measured = write_artifact(Path(scratch) / "draft", manifest=manifest, card="", **parts)
+            metrics = measure_labels(measured, held_out, policy, min_slice_rows=min_slice_rows)
+    limit = policy.intent_router.max_slice_error
+    told = check_tail(metrics, file=out, max_slice_error=limit, override=override)
     manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
-    card = _card(base, manifest, metrics, calibration, len(labels.rows))
+    card = _card(base, manifest, metrics, draft.calibration, len(labels.rows)) + told
     return write_artifact(out, manifest=manifest, card=card, **parts)
 
 
@@ -155,7 +180,8 @@ def _card(
 |---|---|---|---|
 {figures or "| not measured: no held-out rows | | | |"}
 
-Quality, routed shares and cost are weighted by 1 / probability of selection, so they speak of all traffic.
+Held-out rows are drawn more often from the tail: rare domains, regions far from the training vectors, long prompts and
+expensive mistakes. Overall figures are weighted by 1 / probability, so they speak of all traffic.
 
 ## What risk control found
 

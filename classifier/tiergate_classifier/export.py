@@ -17,6 +17,7 @@ from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.artifact import Artifact, write_artifact
 from tiergate.artifact_format import Calibration, Metric, Reference, ReferenceLabels
 from tiergate.policy.features import FEATURES
+from tiergate.settings import IntentRouter
 from tiergate_classifier.calibrate import CONFIDENCE, RESAMPLES, Outputs, calibrate, cross_fit
 from tiergate_classifier.data import (
     WORKLOAD_DOMAINS,
@@ -42,12 +43,17 @@ from tiergate_classifier.domain_flags import (
     fit_flags,
     load_domain_prompts,
 )
-from tiergate_classifier.evaluate import MIN_QUALITY, measure, score_table
+from tiergate_classifier.evaluate import MIN_QUALITY, ScoredTable, measure, score_table
+from tiergate_classifier.label_metrics import error_metrics, tail_slices
 from tiergate_classifier.risk_control import control_risk, describe_cut
 from tiergate_classifier.splits import group_rows, split_rows
+from tiergate_classifier.tail_check import TailError, check_tail
 from tiergate_classifier.train import fit_heads
+from tiergate_classifier.validation import reference_distance
 
 SAFETY_DOMAINS = FLAGS
+MIN_SLICE_ROWS = 40
+"""The test rows are about 200: domains with fewer rows are one slice together."""
 METHOD = (
     "L2 logistic heads on [vector, standardised surface features]; tiers by cumulative binary problems "
     "(Frank and Hall 2001), tied by a normal prior to a difficulty score learnt from public tables of model "
@@ -56,7 +62,9 @@ METHOD = (
 )
 
 
-def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Artifact:
+def build_classifier(
+    workload: Path, out: Path, *, created_at: datetime, max_slice_error: float, override: str | None = None
+) -> Artifact:
     """Build the classifier from a workload with the builtin encoder and write it to `out`.
 
     The same workload, encoder and library versions on the same kind of machine give the same bytes.
@@ -65,9 +73,12 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
         workload: Folder of labelled prompts.
         out: Folder to write to; what is there is replaced.
         created_at: Time that the manifest states, UTC.
+        max_slice_error: Limit of the worst slice's calibration error on the test rows.
+        override: Reason to pass the limit; it lands in the card. None refuses.
 
     Raises:
-        ConfigurationError: The workload is wrong, the encoder cannot be loaded, or `out` cannot be written.
+        ConfigurationError: The workload is wrong, the encoder cannot be loaded, or `out` cannot be written;
+            `TailError`: the worst slice is calibrated badly.
     """
     rows = load_workload(workload)
     embedder = OnnxEmbedder(pool=InferencePool())
@@ -114,11 +125,25 @@ def build_classifier(workload: Path, out: Path, *, created_at: datetime) -> Arti
         draft = write_artifact(
             Path(scratch) / "draft", manifest=manifest, head=head, calibration=calibration, card="", reference=reference
         )
-        metrics = measure(draft, test, score_table(draft, test))
+        scored = score_table(draft, test)
+        metrics = (*measure(draft, test, scored), *_tail_metrics(test, scored, reference))
+    told = check_tail(metrics, file=out, max_slice_error=max_slice_error, override=override)
     sizes = (len(splits.development), len(splits.test))
     manifest["metrics"] = tuple(metric.model_dump() for metric in metrics)
     card = render_card(manifest, metrics, sizes=sizes, calibration=calibration, false_alarms=flags.false_alarms)
-    return write_artifact(out, manifest=manifest, head=head, calibration=calibration, card=card, reference=reference)
+    parts: dict[str, Any] = {"head": head, "calibration": calibration, "reference": reference}
+    return write_artifact(out, manifest=manifest, card=card + told, **parts)
+
+
+def _tail_metrics(table: Table, scored: ScoredTable, reference: Reference) -> tuple[Metric, ...]:
+    """Return the calibration error over all rows and by slice: domain, length, distance to the training vectors."""
+    values = {
+        "length": table.features[:, FEATURES.index("log_characters")].astype(np.float64),
+        "distance": reference_distance(table.vectors, reference.vectors),
+    }
+    good = table.tier[:, np.newaxis] <= np.arange(len(WORKLOAD_TIERS))
+    slices = tail_slices([row.domain for row in table.rows], values, min_slice_rows=MIN_SLICE_ROWS)
+    return error_metrics(scored.scores, good, slices)
 
 
 def _with_cuts(calibration: Calibration, flags: Flags, outputs: Outputs, table: Table) -> Calibration:
@@ -196,8 +221,8 @@ traffic trains a better one.
 ## Figures on the test rows
 
 95 % Wilson intervals. `clears` and `routed` use min_quality {MIN_QUALITY} on the lower bound; names are
-explained in `tiergate_classifier.evaluate.measure`. The heads and calibration that ship are the ones
-measured: no refit on all rows.
+explained in `tiergate_classifier.evaluate.measure`. `calibration_error` is the worst tier's, with a bootstrap
+interval. The heads and calibration that ship are the ones measured: no refit on all rows.
 
 | figure | value | n | interval |
 |---|---|---|---|
@@ -248,9 +273,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tiergate_classifier.export", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--workload", type=Path, help="folder of labelled prompts; default: the one that ships")
+    limit = IntentRouter().max_slice_error
+    parser.add_argument(
+        "--max-slice-error", type=float, default=limit, help=f"limit of the worst slice; default {limit}"
+    )
+    parser.add_argument("--override", help="reason to pass the limit; lands in the card")
     options = parser.parse_args(arguments)
     workload = options.workload or builtin_workload_path()
-    artifact = build_classifier(workload, options.out, created_at=_created_at())
+    try:
+        artifact = build_classifier(
+            workload,
+            options.out,
+            created_at=_created_at(),
+            max_slice_error=options.max_slice_error,
+            override=options.override,
+        )
+    except TailError as exc:
+        parser.exit(1, f"{exc}\n")
     print(artifact.card)  # noqa: T201 - a command line tool reports on stdout
 
 

@@ -6,11 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tiergate.settings import Policy
 from tiergate_classifier.grading import grade_row, judge_prompts, read_verdict
 from tiergate_classifier.label_rows import LabelRow, load_labels, write_labels
 from tiergate_classifier.selection import Candidate, assign_splits, select
 from tiergate_classifier.tier_replay import Journal, Price, ProxyClient, Reply, ask_all
+from tiergate_classifier.validation import held_out_probabilities, tail_scores
 
 JUDGE_TOKENS = 16
 Grading = Literal["auto", "judge", "human"]
@@ -67,17 +71,49 @@ class LabelSettings:
 
 
 def choose_rows(
-    candidates: Sequence[Candidate], size: int, settings: LabelSettings, *, min_quality: float, seed: int
+    candidates: Sequence[Candidate],
+    size: int,
+    settings: LabelSettings,
+    *,
+    min_quality: float,
+    seed: int,
+    reference: NDArray[Any] | None = None,
 ) -> tuple[LabelRow, ...]:
-    """Draw rows, or return those that an interrupted run has drawn; near-duplicates of labels keep their side."""
+    """Draw rows, or return those that an interrupted run has drawn; near-duplicates of labels keep their side.
+
+    Args:
+        candidates: The rows to draw from.
+        size: How many.
+        settings: Where the draw is kept.
+        min_quality: The cut of the policy.
+        seed: The same seed draws the same rows.
+        reference: Vectors that the artifact in force was trained on, shape (R, D); None where it has none.
+    """
     if settings.selection.exists():
         return load_labels(settings.selection)
     earlier = load_labels(settings.out) if settings.out.exists() else ()
     known = {row.id for row in earlier}
     fresh = [candidate for candidate in candidates if candidate.row.id not in known]
-    drawn = assign_splits(select(fresh, size, min_quality=min_quality, seed=seed), earlier)
+    chosen = select(fresh, size, min_quality=min_quality, seed=seed)
+    drawn = assign_splits(chosen, earlier, held_out_probability=_chances(fresh, reference))
     write_labels(settings.selection, drawn)
     return drawn
+
+
+def _chances(candidates: Sequence[Candidate], reference: NDArray[Any] | None) -> Mapping[str, float]:
+    """Return the probability of being held out, by id: the tail is held out more often."""
+    if not candidates:
+        return {}
+    stakes = np.array([_stake(candidate) for candidate in candidates])
+    chance = held_out_probabilities(tail_scores([candidate.row for candidate in candidates], reference, stakes))
+    return {candidate.row.id: value for candidate, value in zip(candidates, chance.tolist(), strict=True)}
+
+
+def _stake(candidate: Candidate) -> float:
+    """Return what a wrong answer is expected to cost in USD: more where a cheap tier is likelier to be taken."""
+    if candidate.stake_usd is None:
+        return float("nan")
+    return candidate.stake_usd * (1.0 if candidate.bound is None else candidate.bound)
 
 
 def plan_label(

@@ -21,6 +21,10 @@ from tiergate.telemetry.record import decode_embedding, encode_embedding
 
 TRAIN: Final = "train"
 HELD_OUT: Final = "held_out"
+MAX_WEIGHT: Final = 20.0
+HELD_OUT_SHARE: Final = 0.3
+_SIDES: Final = {HELD_OUT: HELD_OUT_SHARE, TRAIN: 1 - HELD_OUT_SHARE}
+"""What an even draw gives each side, which files of earlier versions do not state."""
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +50,7 @@ class LabelRow:
         probability: Probability with which the row was selected.
         chosen_for: What the selection saw in it.
         split: `train` or `held_out`; near-duplicates are on the same side.
+        split_probability: Probability with which the row came to be on that side, once selected.
         graded_by: `reference`, `rule`, `judge` or `human`; empty before.
     """
 
@@ -65,6 +70,7 @@ class LabelRow:
     probability: float = 1.0
     chosen_for: str = ""
     split: str = TRAIN
+    split_probability: float = 1.0
     graded_by: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -78,6 +84,7 @@ class LabelRow:
             "probability": self.probability,
             "chosen_for": self.chosen_for,
             "split": self.split,
+            "split_probability": self.split_probability,
             "graded_by": self.graded_by,
             "embedding": encode_embedding(self.embedding),
             "features": dict(self.features),
@@ -121,6 +128,7 @@ def parse_row(row: Mapping[str, Any]) -> LabelRow:
         probability=float(row.get("probability", 1.0)),
         chosen_for=str(row.get("chosen_for", "")),
         split=str(row.get("split", TRAIN)),
+        split_probability=float(row.get("split_probability", _SIDES.get(row.get("split", TRAIN), 1.0))),
         graded_by=str(row.get("graded_by", "")),
         **by_tier,
     )
@@ -170,7 +178,7 @@ class LabelArrays:
         quality: Grades, shape (n, T).
         cost_usd: Costs, shape (n, T); NaN where unknown.
         good: Whether the tier's answer is as good as the strongest tier's, shape (n, T).
-        weight: 1 / probability, cut off at `MAX_WEIGHT` times the median and scaled to mean 1, shape (n,).
+        weight: 1 / (probability of selection and of the side), scaled to mean 1, shape (n,).
     """
 
     rows: tuple[LabelRow, ...]
@@ -182,16 +190,21 @@ class LabelArrays:
     weight: Floats
 
 
-MAX_WEIGHT: Final = 20.0
-
-
-def stack_labels(rows: Sequence[LabelRow], tiers: Sequence[str], features: Sequence[str] = FEATURES) -> LabelArrays:
+def stack_labels(
+    rows: Sequence[LabelRow],
+    tiers: Sequence[str],
+    features: Sequence[str] = FEATURES,
+    *,
+    max_weight: float = MAX_WEIGHT,
+) -> LabelArrays:
     """Stack the rows that have a grade for every tier.
 
     Args:
         rows: Labelled rows.
         tiers: Tiers, cheapest first; the last is the baseline.
         features: Names of the features, in the artifact's order.
+        max_weight: Weights are cut off at so many times their median: fits get steadier, figures biased. Infinity for
+            rows to measure on.
 
     Raises:
         ValueError: No row has a grade for every tier.
@@ -200,8 +213,8 @@ def stack_labels(rows: Sequence[LabelRow], tiers: Sequence[str], features: Seque
     if not graded:
         raise ValueError(f"no row has a grade for each of the tiers {', '.join(tiers)}")
     quality = np.array([[row.quality[tier] for tier in tiers] for row in graded], dtype=np.float64)
-    weight = 1 / np.clip([row.probability for row in graded], 1e-6, 1)
-    weight = np.minimum(weight, MAX_WEIGHT * np.median(weight))
+    weight = 1 / np.clip([row.probability * row.split_probability for row in graded], 1e-6, 1)
+    weight = np.minimum(weight, max_weight * np.median(weight))
     return LabelArrays(
         rows=graded,
         vectors=np.stack([row.embedding for row in graded]),

@@ -56,7 +56,7 @@ def candidates_of_log(url: str, classifier: EmbeddedClassifier) -> tuple[list[Ca
             prompt=prompt,
             domain=row["route"].get("domain"),
         )
-        found[prompt] = _scored(label, classifier, disagreement=_disagrees(row))
+        found[prompt] = _scored(label, classifier, disagreement=_disagrees(row), stake_usd=row.get("baseline_cost_usd"))
     return list(found.values()), unusable
 
 
@@ -102,13 +102,15 @@ def _embed(embedder: OnnxEmbedder, prompts: Sequence[str]) -> Any:
     return embedder.embed_batch(list(prompts)) if prompts else []
 
 
-def _scored(row: LabelRow, classifier: EmbeddedClassifier, *, disagreement: bool = False) -> Candidate:
+def _scored(
+    row: LabelRow, classifier: EmbeddedClassifier, *, disagreement: bool = False, stake_usd: float | None = None
+) -> Candidate:
     """Score a row as the proxy would now; the strongest tier's bound says nothing."""
     said = classifier.score(row.embedding, row.features)
     bound = max((said.lower_bounds[tier] for tier in classifier.tiers[:-1]), default=None)
     if row.domain is None and said.domains:
         row = replace(row, domain=max(said.domains, key=lambda name: said.domains[name]))
-    return Candidate(row=row, bound=bound, disagreement=disagreement)
+    return Candidate(row=row, bound=bound, disagreement=disagreement, stake_usd=stake_usd)
 
 
 def _disagrees(row: Mapping[str, Any]) -> bool:

@@ -5,15 +5,15 @@ a fixed number of rows with exactly these probabilities (Madow, Annals of Mathem
 by 1 / probability (Horvitz and Thompson, JASA 47, 1952) gives unbiased totals of all traffic.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiergate_classifier.label_rows import HELD_OUT, TRAIN, LabelRow
+from tiergate_classifier.label_rows import HELD_OUT, HELD_OUT_SHARE, TRAIN, LabelRow
+from tiergate_classifier.validation import is_held_out
 
 NEIGHBOURS: Final = 5
 CUT_WIDTH: Final = 0.1
@@ -32,11 +32,13 @@ class Candidate:
         row: What is known of it.
         bound: Lower confidence bound of the cheap tiers that lies nearest to the cut; None when not scored.
         disagreement: Whether signals contradict the decision: shadow, gate or feedback.
+        stake_usd: Cost of the strongest tier's answer, which a wrong choice of a cheap tier adds; None when unknown.
     """
 
     row: LabelRow
     bound: float | None = None
     disagreement: bool = False
+    stake_usd: float | None = None
 
 
 def teaching_scores(candidates: Sequence[Candidate], *, min_quality: float) -> dict[str, Floats]:
@@ -101,28 +103,37 @@ def select(
 
 
 def assign_splits(
-    rows: Sequence[LabelRow], earlier: Sequence[LabelRow] = (), *, held_out_share: float = 0.3
+    rows: Sequence[LabelRow],
+    earlier: Sequence[LabelRow] = (),
+    *,
+    held_out_probability: Mapping[str, float] | None = None,
 ) -> tuple[LabelRow, ...]:
     """Put each row on one side, near-duplicates together and on the side of an earlier row like them.
 
     Args:
         rows: New rows.
         earlier: Rows that have a side already.
-        held_out_share: Share of groups that are held out.
+        held_out_probability: Of each new row, by id; a group goes by the largest of its rows. None: all alike.
     """
     everything = [*earlier, *rows]
     if not rows:
         return ()
     groups = _groups(np.stack([row.embedding for row in everything]))
-    side: dict[int, str] = {}
+    side: dict[int, tuple[str, float]] = {}
     for row, group in zip(earlier, groups[: len(earlier)], strict=True):
-        side.setdefault(group, row.split)
+        side.setdefault(group, (row.split, row.split_probability))
+    asked = held_out_probability or {}
+    chance: dict[int, float] = {}
+    fresh = list(zip(rows, groups[len(earlier) :], strict=True))
+    for row, group in fresh:
+        chance[group] = max(chance.get(group, 0.0), asked.get(row.id, HELD_OUT_SHARE))
     placed = []
-    for row, group in zip(rows, groups[len(earlier) :], strict=True):
+    for row, group in fresh:
         if group not in side:
-            draw = int.from_bytes(hashlib.sha256(row.id.encode()).digest()[:8], "big") / 2**64
-            side[group] = HELD_OUT if draw < held_out_share else TRAIN
-        placed.append(replace(row, split=side[group]))
+            held_out = is_held_out(row.id, chance[group])
+            side[group] = (HELD_OUT, chance[group]) if held_out else (TRAIN, 1 - chance[group])
+        split, probability = side[group]
+        placed.append(replace(row, split=split, split_probability=probability))
     return tuple(placed)
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tiergate.adapters.decision_database import find_sqlite_path, parse_url
+from tiergate.adapters.domain_examples import read_domain_heads
 from tiergate.adapters.encoder_folder import builtin_encoder, load_encoder_folder
 from tiergate.adapters.gate_calibration_file import read_gate_calibration
 from tiergate.adapters.openai_embedder import digest_openai_encoder
@@ -19,6 +20,7 @@ from tiergate.cache_settings import EdgeStore
 from tiergate.config_check import check_config
 from tiergate.defects import Defect, Severity, error, from_error, warning
 from tiergate.errors import ArtifactError, ConfigurationError
+from tiergate.policy.domain_heads import DomainHeads
 from tiergate.policy.experiment import apply_overrides
 from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.proxy_config import ProxyConfig, read_proxy_config
@@ -34,12 +36,13 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """A policy checked against its config.yaml, with the artifact and the gate's calibration it names."""
+    """A policy checked against its config.yaml, with the artifact, the gate's calibration and the domains it names."""
 
     policy: Policy
     artifact: Artifact
     cache_group: str | None
     gate_calibration: GateCalibration | None = None
+    domain_heads: DomainHeads | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +109,26 @@ def check_pack(
     defects += _check_litellm_version(config_path or policy_path, litellm_version)
     if config is not None:
         defects += check_config(config, policy, policy_path=policy_path, environ=environ)
-    artifact = calibration = None
+    artifact = calibration = heads = None
     if policy is not None:
         artifact, found = _read_artifact(policy, policy_path)
         calibration, also_found = read_gate_calibration(policy, policy_path)
         defects += [*found, *also_found]
+        if artifact is not None and not found:
+            heads, found = read_domain_heads(policy, artifact, policy_path)
+            defects += found
         for check in _POLICY_CHECKS:
             defects += check(policy, policy_path)
     defects.sort(key=lambda defect: defect.severity is Severity.WARNING)
     if policy is None or artifact is None or any(defect.severity is Severity.ERROR for defect in defects):
         return PackReport(pack=None, defects=tuple(defects))
-    pack = Pack(policy=policy, artifact=artifact, cache_group=find_cache_group(config), gate_calibration=calibration)
+    pack = Pack(
+        policy=policy,
+        artifact=artifact,
+        cache_group=find_cache_group(config),
+        gate_calibration=calibration,
+        domain_heads=heads,
+    )
     return PackReport(pack=pack, defects=tuple(defects))
 
 
@@ -158,10 +170,10 @@ def _read_artifact(policy: Policy, policy_path: Path) -> tuple[Artifact | None, 
 
 def _check_artifact(policy: Policy, artifact: Artifact, policy_path: Path) -> list[Defect]:
     found = []
-    for domain in policy.domains:
-        if domain not in artifact.domains:
+    for domain, override in policy.domains.items():
+        if domain not in artifact.domains and not override.has_examples:
             problem = f"the classifier artifact does not know the domain {domain!r}"
-            fix = f"use one of: {', '.join(artifact.domains)}; or train an artifact with that domain"
+            fix = f"use one of: {', '.join(artifact.domains)}; or give it `examples:`, 10 prompts or more"
             found.append(error(policy_path, f"domains.{domain}", problem, fix))
     for place, tier in enumerate(policy.tiers):
         if tier.name not in artifact.tiers:

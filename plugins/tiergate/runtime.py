@@ -39,6 +39,7 @@ from tiergate.hooks.pipeline import Pipeline, build_arms
 from tiergate.http.dashboard import Dashboard
 from tiergate.http.mount import mount_dashboard
 from tiergate.pack_check import Pack, artifact_path, load_pack
+from tiergate.policy.domain_heads import DomainHeads
 from tiergate.policy.drift import DriftFinding
 from tiergate.policy.experiment_status import ExperimentGuard
 from tiergate.ports import Embedder, IntentClassifier
@@ -150,7 +151,7 @@ class Runtime:
             ConfigurationError: An artifact is missing, torn, or does not fit the policy.
         """
         policy = pack.policy
-        classifier, shadow = build_classifier(pack), build_shadow(policy)
+        classifier, shadow = build_classifier(pack), build_shadow(policy, pack.domain_heads)
         pipeline = Pipeline(
             policy=policy,
             semantic_cache=build_semantic_cache(
@@ -291,13 +292,14 @@ def build_classifier(pack: Pack) -> IntentClassifier:
     Raises:
         ArtifactError: The artifact reads a surface feature that this version does not compute.
     """
-    settings, embedded = pack.policy.intent_router.classifier, EmbeddedClassifier(pack.artifact)
+    settings = pack.policy.intent_router.classifier
+    embedded = EmbeddedClassifier(pack.artifact, pack.domain_heads)
     if settings.kind == "vllm":
         return VllmClassifier(settings, embedded, pack.artifact)
     return embedded
 
 
-def build_shadow(policy: Policy) -> IntentClassifier | None:
+def build_shadow(policy: Policy, own: DomainHeads | None = None) -> IntentClassifier | None:
     """Build the challenger that scores without acting; None where policy names none.
 
     Raises:
@@ -311,7 +313,7 @@ def build_shadow(policy: Policy) -> IntentClassifier | None:
     if unknown:
         problem, fix = f"does not know {sorted(unknown)!r}", "train it for these tiers"
         raise ArtifactError(settings.artifact, "tiers", problem, fix)
-    return EmbeddedClassifier(artifact)
+    return EmbeddedClassifier(artifact, own)
 
 
 def _check_reloadable(old: Policy, new: Policy, path: Path) -> None:

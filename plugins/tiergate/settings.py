@@ -73,6 +73,7 @@ class IntentRouter(Section):
     min_quality: Share = 0.95
     min_quality_of: Literal["request", "traffic"] = "request"
     min_domain_score: Share | None = None
+    max_slice_error: Share = 0.06
     budget_ms: Milliseconds = 50
 
 

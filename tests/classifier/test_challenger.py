@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.classifier.labels import BASE, hidden_rule_rows, policy_of
@@ -9,6 +10,7 @@ from tests.classifier.labels import BASE, hidden_rule_rows, policy_of
 from tiergate.artifact import load_artifact
 from tiergate.errors import ArtifactError
 from tiergate_classifier.challenger import calibrate_challenger, export_challenger, train_challenger
+from tiergate_classifier.tail_check import TailError
 
 POLICY = policy_of(intent_router={"min_quality": 0.8})
 
@@ -43,8 +45,24 @@ def test_the_worst_slice_decides_the_export_and_an_override_lands_in_the_card(tm
     assert load_artifact(passed).digest == load_artifact(tmp_path / "new").digest
 
 
+@pytest.mark.parametrize("build", [train_challenger, calibrate_challenger])
+def test_a_badly_calibrated_tail_is_not_written_without_an_override(build: Any, tmp_path: Path) -> None:
+    strict = policy_of(intent_router={"min_quality": 0.8, "max_slice_error": 0.0})
+    rows = hidden_rule_rows(150) + hidden_rule_rows(60, seed=5, flip=True)
+    with pytest.raises(TailError, match=r"above the limit 0\.0"):
+        build(BASE, rows, strict, tmp_path / "new", min_slice_rows=20)
+    assert not (tmp_path / "new").exists()
+    assert (
+        "known to be rough"
+        in build(BASE, rows, strict, tmp_path / "new", min_slice_rows=20, override="known to be rough").card
+    )
+
+
 def test_an_artifact_that_was_never_measured_is_refused(tmp_path: Path) -> None:
     rows = [replace(row, split="train") for row in hidden_rule_rows(60)]
-    train_challenger(BASE, rows, POLICY, tmp_path / "new")
+    with pytest.raises(TailError, match="never measured"):
+        train_challenger(BASE, rows, POLICY, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    assert "a trial" in train_challenger(BASE, rows, POLICY, tmp_path / "new", override="a trial").card
     with pytest.raises(ArtifactError, match="never measured"):
         export_challenger(tmp_path / "new", tmp_path / "store", max_slice_error=1.0, override=None)

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("sklearn", reason="needs the extra [train]")
 
 from tiergate.artifact import builtin_artifact_path, load_artifact
-from tiergate_classifier.export import SAFETY_DOMAINS, _created_at, main
+from tiergate_classifier.export import MIN_SLICE_ROWS, SAFETY_DOMAINS, _created_at, main
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +55,27 @@ def test_the_card_says_how_it_was_made_and_what_it_cannot(built: Path) -> None:
         assert text in artifact.card
     for domain in SAFETY_DOMAINS:
         assert f"{domain} {artifact.calibration.domains.min_scores[domain]:.4f}" in artifact.card
+
+
+def test_the_tail_is_measured_on_the_test_rows(built: Path) -> None:
+    figures = {metric.name: metric for metric in load_artifact(built).manifest.metrics}
+
+    worst = figures["worst_slice_calibration_error"]
+    assert worst.value <= 0.06
+    slices = [metric for name, metric in figures.items() if name.startswith("calibration_error/")]
+    assert worst.value == max(metric.value for metric in slices)
+    assert {"calibration_error/domain/rare", "calibration_error/distance/high"} <= set(figures)
+    assert all(metric.n >= MIN_SLICE_ROWS for metric in slices)
+
+
+def test_a_tail_above_the_limit_is_refused_and_what_is_there_stays(
+    built: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (built / "manifest.json").read_bytes()
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--out", str(built), "--max-slice-error", "-1"])
+
+    assert ended.value.code == 1
+    assert "Fix: " in capsys.readouterr().err
+    assert (built / "manifest.json").read_bytes() == before

@@ -42,7 +42,7 @@ def test_the_figures_of_the_card() -> None:
     assert worst is not None
     slices = [m for m in metrics if m.name.startswith("calibration_error/")]
     assert worst.value == max(m.value for m in slices)
-    assert {m.name for m in slices} >= {"calibration_error/domain/code", "calibration_error/length/long"}
+    assert {m.name for m in slices} >= {"calibration_error/domain/code", "calibration_error/length/high"}
     assert find_metric(metrics, "none") is None
     small = measure_labels(BASE, labels, policy_of(), min_slice_rows=1000)
     assert find_metric(small, "worst_slice_calibration_error") is None

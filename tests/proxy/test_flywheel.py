@@ -194,7 +194,19 @@ def label_and_promote(walk: Walk, name: str, prompts: Sequence[str]) -> str:
     done = json.loads(walk.command(*ask, "--max-cost", 5).stdout)
     assert done["graded"] == len(prompts)
     assert 0 < done["spent_usd"] < 5
-    walk.command("train", "--labels", labels, "--policy", walk.policy, "--out", draft, "--min-slice-rows", 1000)
+    walk.command(
+        "train",
+        "--labels",
+        labels,
+        "--policy",
+        walk.policy,
+        "--out",
+        draft,
+        "--min-slice-rows",
+        1000,
+        "--max-slice-error",
+        0.25,
+    )
     store = walk.folder / "artifacts"
     exported = json.loads(walk.command("export", draft, "--store", store, "--max-slice-error", 0.25, "--json").stdout)
     promote = ("promote", "--store", store, "--challenger", exported["folder"], "--labels", labels)

@@ -1,18 +1,23 @@
 """Domains that policy.yaml names by example prompts, fitted when the proxy starts or `tiergate check` runs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiergate.adapters.onnx_embedder import OnnxEmbedder
+from tiergate.adapters.inference_pool import InferencePool
 from tiergate.artifact import Artifact
-from tiergate.errors import PolicyError
+from tiergate.defects import Defect, error, from_error
+from tiergate.errors import ConfigurationError, EmbedderError, PolicyError
 from tiergate.policy.domain_heads import DomainHeads, fit_domain_heads
 from tiergate.settings import MIN_DOMAIN_EXAMPLES, Domain, Policy
 
+if TYPE_CHECKING:
+    from tiergate.adapters.onnx_embedder import OnnxEmbedder
+
 
 def build_domain_heads(
-    policy: Policy, artifact: Artifact, embedder: OnnxEmbedder, *, policy_path: Path
+    policy: Policy, artifact: Artifact, embedder: "OnnxEmbedder", *, policy_path: Path
 ) -> DomainHeads | None:
     """Fit a head for each domain of the policy that has examples; None when there is none.
 
@@ -45,6 +50,32 @@ def build_domain_heads(
         artifact.reference.vectors[background].astype(np.float32),
         {name: domain.min_recall for name, domain in named.items()},
     )
+
+
+def read_domain_heads(policy: Policy, artifact: Artifact, policy_path: Path) -> tuple[DomainHeads | None, list[Defect]]:
+    """Fit the heads with an encoder of their own, or return why not; blocks while the examples are embedded.
+
+    Args:
+        policy: The policy.
+        artifact: With a reference set.
+        policy_path: For messages; `examples_file` is relative to its folder.
+    """
+    named = [name for name, domain in policy.domains.items() if domain.has_examples]
+    if not named:
+        return None, []
+    from tiergate.adapters.onnx_embedder import OnnxEmbedder  # noqa: PLC0415  onnxruntime, only where there are examples
+
+    key = f"domains.{named[0]}.examples"
+    if policy.encoder.kind == "openai":
+        problem = "domains by examples need the encoder in this process, and encoder.kind is openai"
+        return None, [error(policy_path, key, problem, "use encoder kind builtin or onnx, or train the domain")]
+    embedder = OnnxEmbedder(policy.encoder.path, pool=InferencePool(), threads=policy.encoder.threads)
+    try:
+        return build_domain_heads(policy, artifact, embedder, policy_path=policy_path), []
+    except ConfigurationError as exc:
+        return None, [from_error(exc)]
+    except EmbedderError as exc:
+        return None, [error(policy_path, key, f"the examples cannot be embedded: {exc}", "correct the encoder")]
 
 
 def read_examples(name: str, domain: Domain, policy_path: Path) -> list[str]:

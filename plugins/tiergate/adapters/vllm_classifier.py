@@ -91,7 +91,7 @@ class VllmClassifier:
         except (TimeoutError, ClassifierError) as exc:
             logger.warning("the served classifier gave nothing (%s: %s)", type(exc).__name__, exc)
             return replace(own, kind=self._embedded.kind, fallback=type(exc).__name__)
-        scores, bounds = self._calibrated(shares)
+        scores, bounds = calibrate_shares(shares, self.tiers, self._curves)
         return replace(own, scores=scores, lower_bounds=bounds, kind=self.kind)
 
     async def aclose(self) -> None:
@@ -99,26 +99,6 @@ class VllmClassifier:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
-
-    def _calibrated(self, shares: Sequence[float]) -> tuple[dict[str, float], dict[str, float]]:
-        """Return scores and lower bounds by tier from the distribution of the cheapest sufficient tier."""
-        scores: dict[str, float] = {}
-        bounds: dict[str, float] = {}
-        below, highest, highest_bound = 0.0, 0.0, 0.0
-        for tier, share in zip(self.tiers, shares, strict=True):
-            below = min(below + share, 1.0)
-            curve = self._curves.get(tier)
-            if tier == self.tiers[-1]:
-                score, bound = 1.0, 1.0
-            elif curve is None:
-                score, bound = below, 0.0
-            else:
-                log_odds = math.log(max(below, _TINY) / max(1 - below, _TINY))
-                score = float(np.interp(log_odds, curve.knots, curve.probability))
-                bound = float(np.interp(log_odds, curve.knots, curve.lower_bound))
-            highest, highest_bound = max(highest, score), max(highest_bound, bound)
-            scores[tier], bounds[tier] = highest, highest_bound
-        return scores, bounds
 
     async def _shares(self, prompt: str) -> list[float]:
         """Return P(tier k is the cheapest good enough), one for each tier, summing to 1.
@@ -172,6 +152,35 @@ class VllmClassifier:
             headers = {} if key is None else {"Authorization": f"Bearer {key}"}
             self._client = httpx.AsyncClient(headers=headers, timeout=self._settings.budget_ms / 1000)
         return self._client
+
+
+def calibrate_shares(
+    shares: Sequence[float], tiers: Sequence[str], curves: Mapping[str, TierCalibration]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return scores and lower bounds by tier from the distribution of the cheapest sufficient tier.
+
+    Args:
+        shares: P(tier k is the cheapest good enough), one for each tier.
+        tiers: Tiers, cheapest first.
+        curves: Calibration by tier; a tier without one has a lower bound of 0.
+    """
+    scores: dict[str, float] = {}
+    bounds: dict[str, float] = {}
+    below, highest, highest_bound = 0.0, 0.0, 0.0
+    for tier, share in zip(tiers, shares, strict=True):
+        below = min(below + share, 1.0)
+        curve = curves.get(tier)
+        if tier == tiers[-1]:
+            score, bound = 1.0, 1.0
+        elif curve is None:
+            score, bound = below, 0.0
+        else:
+            log_odds = math.log(max(below, _TINY) / max(1 - below, _TINY))
+            score = float(np.interp(log_odds, curve.knots, curve.probability))
+            bound = float(np.interp(log_odds, curve.knots, curve.lower_bound))
+        highest, highest_bound = max(highest, score), max(highest_bound, bound)
+        scores[tier], bounds[tier] = highest, highest_bound
+    return scores, bounds
 
 
 def _shares_of_tokens(payload: Any, tiers: int) -> list[float]:

@@ -64,7 +64,7 @@ def _explain(prompt: str, policy_path: Path) -> "Explanation":
         raise PolicyError(
             policy_path, "intent_router.enabled", "is false, so nothing is classified", "set it to true to explain"
         )
-    classifier = EmbeddedClassifier(report.pack.artifact)
+    classifier = EmbeddedClassifier(report.pack.artifact, report.pack.domain_heads)
     vector = asyncio.run(_embed(prompt, policy.encoder))
     classification = classifier.score(vector, features_of(prompt))
     return explain_route(classification, policy, kind=classifier.kind, digest=classifier.digest)

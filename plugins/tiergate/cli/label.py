@@ -10,6 +10,7 @@ import typer
 from tiergate.cli.exits import Exit, bad_input, print_json, stop
 
 if TYPE_CHECKING:
+    from tiergate.artifact import Artifact
     from tiergate.settings import Policy
     from tiergate_classifier.label import LabelPlan, LabelSettings
     from tiergate_classifier.label_rows import LabelRow
@@ -88,23 +89,28 @@ def label(  # noqa: PLR0913  options of a command line
 def _rows(
     policy: "Policy", settings: "LabelSettings", decisions: str | None, prompts: Path | None, size: int, seed: int
 ) -> "tuple[LabelRow, ...]":
+    from tiergate.artifact import load_artifact  # noqa: PLC0415
+    from tiergate.pack_check import artifact_path  # noqa: PLC0415
     from tiergate_classifier.label import choose_rows  # noqa: PLC0415
 
+    artifact = load_artifact(artifact_path(policy))
     candidates: list[Candidate] = []
     if not settings.selection.exists():
-        candidates = _candidates(policy, decisions, prompts)
-    return choose_rows(candidates, size, settings, min_quality=policy.intent_router.min_quality, seed=seed)
+        candidates = _candidates(policy, artifact, decisions, prompts)
+    min_quality, trained = policy.intent_router.min_quality, artifact.reference
+    reference = None if trained is None else trained.vectors
+    return choose_rows(candidates, size, settings, min_quality=min_quality, seed=seed, reference=reference)
 
 
-def _candidates(policy: "Policy", decisions: str | None, prompts: Path | None) -> "list[Candidate]":
+def _candidates(
+    policy: "Policy", artifact: "Artifact", decisions: str | None, prompts: Path | None
+) -> "list[Candidate]":
     from tiergate.adapters.embedded_classifier import EmbeddedClassifier  # noqa: PLC0415
     from tiergate.adapters.inference_pool import InferencePool  # noqa: PLC0415
     from tiergate.adapters.onnx_embedder import OnnxEmbedder  # noqa: PLC0415  onnxruntime
-    from tiergate.artifact import load_artifact  # noqa: PLC0415
-    from tiergate.pack_check import artifact_path  # noqa: PLC0415
     from tiergate_classifier.label_sources import candidates_of_file, candidates_of_log  # noqa: PLC0415
 
-    classifier = EmbeddedClassifier(load_artifact(artifact_path(policy)))
+    classifier = EmbeddedClassifier(artifact)
     if prompts is not None:
         embedder = OnnxEmbedder(policy.encoder.path, pool=InferencePool())
         return candidates_of_file(prompts, classifier, embedder)

@@ -3,7 +3,7 @@
 Regularised logistic regression against a background of prompts of other domains, both sides weighing the same. The cut
 is the highest that keeps `min_recall` of the examples when each is scored by a head that has not seen it, so it is not
 flattered by the examples themselves (Stone 1974, "Cross-validatory choice"). What it costs is stated: the share of the
-background that reaches the cut.
+background that reaches the cut, it too scored by heads that have not seen it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,13 +31,17 @@ class DomainCost:
         examples: Number of examples.
         min_recall: Recall asked for.
         cut: P(domain) from which a prompt counts as the domain.
-        false_alarms: Share of the background that reaches the cut.
+        recall: Share of the examples that reaches it.
+        others: Number of prompts of other domains.
+        false_alarms: Share of those that reach the cut.
     """
 
     domain: str
     examples: int
     min_recall: float
     cut: float
+    recall: float
+    others: int
     false_alarms: float
 
 
@@ -86,9 +90,9 @@ def fit_domain_heads(
         negatives = np.concatenate([background, *others[name]]).astype(np.float64)
         positives = vectors.astype(np.float64)
         weight, bias = _fit(positives, negatives)
-        held_out = _sigmoid(_held_out(positives, negatives))
-        cut = recall_cut(held_out.tolist(), min_recall[name])
-        alarms = float((_sigmoid(negatives @ weight + bias) >= cut).mean())
+        inside, outside = _held_out(positives, negatives)
+        cut = recall_cut(inside.tolist(), min_recall[name])
+        alarms = float((outside >= cut).mean())
         weights.append(weight)
         biases.append(bias)
         costs.append(
@@ -97,6 +101,8 @@ def fit_domain_heads(
                 examples=len(positives),
                 min_recall=min_recall[name],
                 cut=cut,
+                recall=round(float((inside >= cut).mean()), 4),
+                others=len(negatives),
                 false_alarms=round(alarms, 4),
             )
         )
@@ -109,14 +115,16 @@ def recall_cut(scores: Sequence[float], min_recall: float) -> float:
     return float(np.floor(sorted(scores)[allowed] * 1e4) / 1e4)
 
 
-def _held_out(positives: Floats, negatives: Floats) -> Floats:
-    """Return the log-odds of each positive from a head that has not seen it."""
-    folds = np.arange(len(positives)) % min(FOLDS, len(positives))
-    said = np.zeros(len(positives))
-    for fold in range(int(folds.max()) + 1):
-        weight, bias = _fit(positives[folds != fold], negatives)
-        said[folds == fold] = positives[folds == fold] @ weight + bias
-    return said
+def _held_out(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:
+    """Return P(domain) of each positive, shape (m,), and of each negative, shape (R,), from heads without that row."""
+    count = min(FOLDS, len(positives))
+    ours, theirs = np.arange(len(positives)) % count, np.arange(len(negatives)) % count
+    inside, outside = np.zeros(len(positives)), np.zeros(len(negatives))
+    for fold in range(count):
+        weight, bias = _fit(positives[ours != fold], negatives[theirs != fold])
+        inside[ours == fold] = positives[ours == fold] @ weight + bias
+        outside[theirs == fold] = negatives[theirs == fold] @ weight + bias
+    return _sigmoid(inside), _sigmoid(outside)
 
 
 def _fit(positives: Floats, negatives: Floats) -> tuple[Floats, float]:

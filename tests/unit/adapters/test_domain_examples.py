@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from tiergate.adapters.domain_examples import build_domain_heads
+from tiergate.adapters.domain_examples import build_domain_heads, read_domain_heads
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.artifact import builtin_artifact_path, load_artifact
-from tiergate.errors import PolicyError
+from tiergate.errors import EmbedderError, PolicyError
 from tiergate.policy.features import features_of
-from tiergate.settings import Policy
+from tiergate.settings import Encoder, Policy
 
 EXAMPLES = """how deep should the keel of a ten metre yacht be
 which knot ties a dinghy to a ring
@@ -77,3 +77,34 @@ def test_an_artifact_without_a_reference_cannot_tell_examples_apart(tmp_path: Pa
         build_domain_heads(
             a_policy(examples=EXAMPLES.splitlines()), bare, OnnxEmbedder(pool=InferencePool()), policy_path=tmp_path
         )
+
+
+def test_heads_are_read_with_an_encoder_of_their_own_or_the_defect_is_told(tmp_path: Path) -> None:
+    artifact, file = load_artifact(builtin_artifact_path()), tmp_path / "policy.yaml"
+
+    heads, defects = read_domain_heads(a_policy(examples=EXAMPLES.splitlines()), artifact, file)
+    assert heads is not None
+    assert (list(heads.cuts), defects) == (["sailing"], [])
+
+    assert read_domain_heads(Policy.model_validate({"tiers": TIERS}), artifact, file) == (None, [])
+
+    heads, (defect,) = read_domain_heads(a_policy(examples_file="none.txt"), artifact, file)
+    assert (heads, defect.key) == (None, "domains.sailing.examples_file")
+
+
+def test_examples_need_an_encoder_in_this_process(tmp_path: Path) -> None:
+    served = {"kind": "openai", "base_url": "http://localhost:1", "model": "m", "dimensions": 384}
+    policy = a_policy(examples=EXAMPLES.splitlines()).model_copy(update={"encoder": Encoder(**served)})
+    heads, (defect,) = read_domain_heads(policy, load_artifact(builtin_artifact_path()), tmp_path / "policy.yaml")
+    assert (heads, defect.key) == (None, "domains.sailing.examples")
+    assert "encoder" in defect.problem
+
+
+def test_an_encoder_that_fails_is_told_with_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise EmbedderError("the session ended")
+
+    monkeypatch.setattr(OnnxEmbedder, "embed_batch", fail)
+    policy = a_policy(examples=EXAMPLES.splitlines())
+    _, (defect,) = read_domain_heads(policy, load_artifact(builtin_artifact_path()), tmp_path / "policy.yaml")
+    assert "the session ended" in defect.problem

@@ -65,3 +65,40 @@ def test_promote_says_what_it_needs(tiergate: Tiergate, more: tuple[str, ...], t
     result = tiergate("promote", "--store", "s", *more)
     assert result.exit_code == 2
     assert told in result.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "calibrate"])
+def test_a_badly_calibrated_tail_is_refused_and_not_written(
+    tiergate: Tiergate, common: tuple[str, ...], tmp_path: Path, command: str
+) -> None:
+    write_labels(tmp_path / "labels.jsonl", (*hidden_rule_rows(150), *hidden_rule_rows(60, seed=5, flip=True)))
+    options = (command, *common, "--out", "new", "--min-slice-rows", "20", "--max-slice-error", "0")
+    refused = tiergate(*options)
+    assert refused.exit_code == 1
+    for part in ("tiergate: new", "metrics.calibration_error/", "above the limit 0.0", "Fix: "):
+        assert part in refused.stderr
+    assert not (tmp_path / "new").exists()
+    passed = tiergate(*options, "--override", "a trial")
+    assert passed.exit_code == 0
+    assert "Reason given: a trial" in passed.stdout
+
+
+def test_export_takes_its_limit_from_the_policy(tiergate: Tiergate, common: tuple[str, ...], tmp_path: Path) -> None:
+    write_labels(tmp_path / "labels.jsonl", (*hidden_rule_rows(150), *hidden_rule_rows(60, seed=5, flip=True)))
+    tiergate("train", *common, "--out", "new", "--min-slice-rows", "20", "--override", "a trial")
+    policy = tmp_path / "policy.yaml"
+    said = policy.read_text()
+    for limit, code in (("1.0", 0), ("0.0", 1)):
+        policy.write_text(said.replace("min_quality: 0.8", f"min_quality: 0.8\n  max_slice_error: {limit}"))
+        exported = tiergate("export", "new", "--store", "store", "--policy", "policy.yaml")
+        assert exported.exit_code == code, exported.stderr
+
+
+def test_a_base_model_without_the_training_libraries_is_told(
+    tiergate: Tiergate, common: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiergate_classifier.served_model.find_spec", lambda _: None)
+    result = tiergate("train", *common, "--out", "served", "--base", "some/model")
+    assert result.exit_code == 2
+    assert "some/model: needs torch, transformers, peft" in result.stderr
+    assert "tiergate[train]" in result.stderr

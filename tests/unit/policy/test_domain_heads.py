@@ -21,7 +21,8 @@ def test_a_domain_of_twelve_examples_claims_prompts_like_them_and_states_what_it
     fresh = [heads.scores(row)["tax"] >= cut for row in directions(0, 50, 10)]
     assert sum(fresh) >= 45
     (cost,) = heads.costs
-    assert (cost.examples, cost.min_recall) == (12, 0.99)
+    assert (cost.examples, cost.min_recall, cost.others) == (12, 0.99, 300)
+    assert cost.recall == 1.0
     assert cost.false_alarms <= 0.05
 
 
