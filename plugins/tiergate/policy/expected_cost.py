@@ -163,13 +163,10 @@ def _cost(
     """Return a plan's arithmetic; each step is weighed with the probability that it is reached."""
     gate, reached, missed = policy.confidence_gate, 1.0, 1.0
     calls_usd = verifier_usd = seconds = quality = escalation = 0.0
-    for place, tier in enumerate(chain):
-        one, last = known[tier], place + 1 == len(chain)
+    for place, tier in enumerate(chain[:-1]):
+        one = known[tier]
         calls_usd += reached * one.call_usd
         seconds += reached * (one.seconds or 0.0)
-        if last:
-            quality += missed * one.bound
-            break
         below = sum(predict_below(one.score, gate.escalate_below))
         verifier_usd += reached * max(0.0, sum(predict_below(one.score, gate.trust_from)) - below) * one.verifier_usd
         low_good, low_bad = predict_below(one.bound, gate.escalate_below)
@@ -177,6 +174,10 @@ def _cost(
         missed *= low_good + low_bad
         reached *= below
         escalation = below if place == 0 else escalation
+    last = known[chain[-1]]
+    calls_usd += reached * last.call_usd
+    seconds += reached * (last.seconds or 0.0)
+    quality += missed * last.bound
     latency_usd = seconds * policy.latency.usd_per_s if timed else 0.0
     switching_usd = warm.lost_usd if warm is not None and warm.tier != chain[0] else 0.0
     return PlanCost(
