@@ -52,4 +52,4 @@ def test_what_is_missing_is_said(tiergate: Tiergate, outcomes: Path) -> None:
     assert "none.yaml" in missing.stderr
     bare = tiergate("calibrate")
     assert bare.exit_code == 2
-    assert "calibrate gate" in bare.stderr
+    assert "`gate`" in bare.stderr
