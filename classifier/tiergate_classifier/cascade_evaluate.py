@@ -2,11 +2,12 @@
 
 The three differ in what they may know and do. `route` reads the prompt and asks one tier. `gate` starts at the
 cheapest tier and goes up one by one on the calibrated confidence of the answers, which includes no prior from the
-prompt. `both` reads prompt and answers; it has two settings, to climb from the cheapest tier or to start anywhere and
-jump (`cascade_policy`). Each is fitted for a sweep of prices on the calibration rows only. The points of a sweep are
-what can be configured; a mix of two is sent to one or the other at random, so the area is that under the lower hull of
-the points as they turn out on the evaluated rows. `both_free_start` is the second setting alone: with a few hundred
-calibration rows it is at times wrong about when to skip the cheap tier, which the first setting cannot be.
+prompt. `both` reads prompt and answers, and may start anywhere and jump (`cascade_policy`). Each is fitted for a sweep
+of prices on the calibration rows only. The points of a sweep are what can be configured; a mix of two is sent to one or
+the other at random, so the area is that under the lower hull of the points as they turn out on the evaluated rows.
+To route only, to gate only, and to climb from the cheapest tier with the prompt read are settings of `both`, so their
+points are among its own: choosing among the settings on a few hundred calibration rows is worse than to offer all of
+them. `both_free_start` is the freest setting alone, without the others' points: what the fit by itself is worth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -271,11 +272,12 @@ def sweep_prices(seen: TierTable, evaluated: TierTable, prices: Floats | None = 
         sweeps[_NAMES[strategy]] = Sweep(
             prices=prices, cost=np.array([run[0] for run in runs]), good=np.array([run[1] for run in runs])
         )
-    climbing, free = sweeps.pop("climb"), sweeps["both_free_start"]
+    settings = list(sweeps.values())
+    del sweeps["climb"]
     sweeps["both"] = Sweep(
-        prices=np.concatenate([climbing.prices, free.prices]),
-        cost=np.concatenate([climbing.cost, free.cost]),
-        good=np.concatenate([climbing.good, free.good]),
+        prices=np.concatenate([one.prices for one in settings]),
+        cost=np.concatenate([one.cost for one in settings]),
+        good=np.concatenate([one.good for one in settings]),
     )
     return sweeps
 

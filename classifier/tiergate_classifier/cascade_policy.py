@@ -5,11 +5,13 @@ goodness it would gain with the price of what it costs, given all that is known 
 prior of every tier, afterwards the calibrated confidence of the answers at hand too (Dekoninck et al. 2024, "A unified
 approach to routing and cascading for LLMs", theorem 3: routing and cascading are the two special cases). The expected
 gains are regressed on what is known, from the last step backwards, on what the fitted later steps really earned on the
-calibration rows (Longstaff and Schwartz 2001, least-squares Monte Carlo). One price of a unit of cost gives one policy;
+calibration rows (Longstaff and Schwartz 2001, least-squares Monte Carlo). A row's own outcome has no part in the choice
+that it is credited with: else going on looks better than it is, and a tier that should be asked at once is asked after
+a cheap call for nothing. One price of a unit of cost gives one policy;
 a sweep of prices gives the cost-quality curve (the Lagrangian of "least cost at a quality").
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -140,10 +142,11 @@ def fit_policy(table: TierTable, strategy: Strategy, price: float) -> CascadePol
         after = {tier: earned[*state, tier] - price * table.cost[:, tier] for tier in following}
         stop = after[0] if not state else _returned(table, state)
         inputs = _inputs(table, state, strategy)
+        left_out: dict[int, Floats] = {}
         for tier in following:
             if state or tier:
-                gains[state, tier] = _regress(inputs, after[tier] - stop)
-        chosen = _decide(table, state, strategy, gains)
+                gains[state, tier], left_out[tier] = _regress(inputs, after[tier] - stop)
+        chosen = _best(left_out, start=-1 if state else 0, n=len(table))
         earned[state] = np.select([chosen == tier for tier in following], list(after.values()), stop)
     return CascadePolicy(strategy=strategy, tiers=table.tiers, price=price, gains=gains)
 
@@ -192,23 +195,39 @@ def _returned(table: TierTable, state: State) -> Floats:
 
 def _decide(table: TierTable, state: State, strategy: Strategy, gains: Mapping[tuple[State, int], _Gain]) -> Indices:
     """Return the tier with the greatest gain above 0, -1 to stop; before any call the cheapest where none gains."""
-    following = _allowed(state, strategy, table.tiers)
-    start = -1 if state else 0
-    options: Sequence[int] = [tier for tier in following if (state, tier) in gains]
-    if not options:
-        return np.full(len(table), start, dtype=np.intp)
-    inputs = _inputs(table, state, strategy)
-    values = np.column_stack([gains[state, tier].predict(inputs) for tier in options])
-    best = np.argmax(values, axis=1)
-    positive = values[np.arange(len(table)), best] > 0
-    return np.asarray(np.where(positive, np.array(options)[best], start), dtype=np.intp)
+    options = [tier for tier in _allowed(state, strategy, table.tiers) if (state, tier) in gains]
+    inputs = _inputs(table, state, strategy) if options else np.zeros((len(table), 0))
+    values = {tier: gains[state, tier].predict(inputs) for tier in options}
+    return _best(values, start=-1 if state else 0, n=len(table))
 
 
-def _regress(inputs: Floats, gain: Floats) -> _Gain:
-    """Ridge regression on standardised inputs, its strength by generalised cross-validation."""
-    mean, scale = inputs.mean(axis=0), inputs.std(axis=0)
+def _best(values: Mapping[int, Floats], *, start: int, n: int) -> Indices:
+    """Return the tier with the greatest value above 0, `start` where there is none, shape (n,)."""
+    if not values:
+        return np.full(n, start, dtype=np.intp)
+    stacked = np.column_stack(list(values.values()))
+    best = np.argmax(stacked, axis=1)
+    positive = stacked[np.arange(n), best] > 0
+    return np.asarray(np.where(positive, np.array(list(values))[best], start), dtype=np.intp)
+
+
+def _regress(inputs: Floats, gain: Floats) -> tuple[_Gain, Floats]:
+    """Ridge regression on standardised inputs, its strength by generalised cross-validation.
+
+    Returns:
+        The regression, and what it would have said of each row had it been fitted on the others: for a linear smoother
+        that follows from its residual and leverage alone (Golub, Heath and Wahba 1979).
+    """
+    n, mean, scale = len(gain), inputs.mean(axis=0), inputs.std(axis=0)
     scale = np.where(scale > 1e-9, scale, np.inf)  # noqa: PLR2004 - a constant says nothing
-    if inputs.shape[1] == 0 or not np.isfinite(scale).any() or float(gain.std()) == 0.0:
-        return _Gain(mean=mean, weights=np.zeros(inputs.shape[1]), intercept=float(gain.mean()))
-    ridge = RidgeCV(alphas=_PENALTIES).fit((inputs - mean) / scale, gain)
-    return _Gain(mean=mean, weights=np.asarray(ridge.coef_) / scale, intercept=float(ridge.intercept_))
+    table = (inputs - mean) / scale
+    weights, leverage = np.zeros(inputs.shape[1]), np.full(n, 1.0 / n)
+    if inputs.shape[1] and np.isfinite(scale).any() and float(gain.std()) > 0.0:
+        ridge = RidgeCV(alphas=_PENALTIES).fit(table, gain)
+        weights = np.asarray(ridge.coef_)
+        inverse = np.linalg.inv(table.T @ table + float(ridge.alpha_) * np.eye(table.shape[1]))
+        leverage = leverage + np.einsum("ij,jk,ik->i", table, inverse, table)
+    centre = float(gain.mean())
+    fitted = centre + table @ weights
+    left_out = gain - (gain - fitted) / (1.0 - leverage)
+    return _Gain(mean=mean, weights=weights / scale, intercept=centre), left_out

@@ -3,7 +3,7 @@
 The values are identical in code, header, span attribute, metric label, log row and docs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -106,6 +106,9 @@ class Reason(StrEnum):
     MAX_ESCALATIONS = "max_escalations"
     ESCALATION_FAILED = "escalation_failed"
     STREAM_BEGUN = "stream_begun"
+    # plans
+    LOWEST_EXPECTED_COST = "lowest_expected_cost"
+    STRAIGHT_PLAN = "straight_plan"
     # latency budget and sessions
     LATENCY_BUDGET = "latency_budget"
     SESSION_STICKY = "session_sticky"
@@ -149,6 +152,33 @@ class CacheDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCost:
+    """What a plan is expected to cost, in USD for one request, before any call.
+
+    Attributes:
+        tiers: Tiers in the order they would be asked; one for a plan that asks one only.
+        quality: P(the answer is good enough), by the lower bounds of the scores.
+        escalation_probability: P(the first answer is escalated), by the score.
+        calls_usd: Tokens times price of every call, each weighed with the probability that it is made.
+        verifier_usd: The same for the verifier.
+        latency_s: Expected time in seconds; None when the time of some tier is not known.
+        latency_usd: That time at the value that policy gives it.
+        switching_usd: Tokens in the provider's prompt cache that would be lost, times the price difference.
+        expected_usd: The sum.
+    """
+
+    tiers: tuple[str, ...]
+    quality: float
+    escalation_probability: float
+    calls_usd: float
+    verifier_usd: float
+    latency_s: float | None
+    latency_usd: float
+    switching_usd: float
+    expected_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteDecision:
     """Which tier the intent router chose.
 
@@ -170,6 +200,8 @@ class RouteDecision:
         fallback: Class of the error for which another classifier than the configured one scored; None without.
         domains: P(domain) of every domain, by name.
         propensity: P(this tier was chosen), exploration counted in; None when no tier was chosen.
+        plan: Tiers of the plan with the lowest expected cost, in the order they are asked; empty when none was made.
+        plans: The arithmetic of every plan that was compared.
         error: Class of the error when the stage failed.
     """
 
@@ -190,6 +222,8 @@ class RouteDecision:
     fallback: str | None = None
     domains: Mapping[str, float] = field(default_factory=dict)
     propensity: float | None = None
+    plan: tuple[str, ...] = ()
+    plans: Sequence[PlanCost] = ()
     error: str | None = None
 
 

@@ -13,6 +13,7 @@ from tiergate.agent_settings import Agents, ClassifierPluginSettings, DriftSetti
 from tiergate.cache_settings import EdgeStore, ServerStore, SingleFlight, StoreLimit
 from tiergate.classifier_settings import EmbeddedClassifierSettings, ShadowSettings, VllmClassifierSettings
 from tiergate.errors import PolicyError
+from tiergate.plan_settings import Latency, Session, Strategy
 from tiergate.policy_section import Milliseconds, Name, Seconds, Section, Share
 from tiergate.settings_experiments import Experiment, Exploration, QualityJudge
 from tiergate.yaml_file import load_mapping
@@ -145,19 +146,6 @@ class ConfidenceGate(Section):
         return self
 
 
-class Latency(Section):
-    """The latency budget of a whole request."""
-
-    p95_budget_ms: Milliseconds | None = None
-
-
-class Session(Section):
-    """Whether a session keeps its tier."""
-
-    sticky: bool = False
-    ttl_s: Seconds = 3600
-
-
 class DecisionLogSettings(Section):
     """Where decisions are written."""
 
@@ -203,6 +191,7 @@ class Policy(Section):
     drift: DriftSettings = DriftSettings()
     classifier_plugin: ClassifierPluginSettings = ClassifierPluginSettings()
     confidence_gate: ConfidenceGate = ConfidenceGate()
+    strategy: Strategy = "cascade"
     latency: Latency = Latency()
     session: Session = Session()
     exploration: Exploration = Exploration()

@@ -28,7 +28,8 @@ from tiergate.adapters.decision_reader import DecisionReader
 from tiergate.adapters.decision_tables import build_values
 from tiergate.http.dashboard import Dashboard
 from tiergate.http.mount import mount_dashboard
-from tiergate.settings import Latency, Policy, Tier
+from tiergate.plan_settings import Latency
+from tiergate.settings import Policy, Tier
 
 KEY = "sk-browser-admin"
 ATTACK = '<img src=x onerror="window.pwned=1"><script>window.pwned=2</script>{{7*7}}'

@@ -97,3 +97,18 @@ def test_priors_that_say_nothing_leave_the_cascade_alone() -> None:
     )
     cost, _ = fit_policy(flat, "route", 0.05).run(flat)
     assert len(set(cost.tolist())) == 1
+
+
+def test_answers_that_show_nothing_are_not_paid_for_when_the_strong_tier_is_wanted() -> None:
+    generator = np.random.default_rng(6)
+    good = (generator.random((500, 2)) < [0.55, 0.7]).astype(float)
+    shown = 0.5 + 0.05 * generator.normal(size=(500, 2))
+    table = TierTable(
+        good=good,
+        cost=np.tile([1.0, 4.0], (500, 1)),
+        prior=np.full((500, 2), 0.5),
+        posterior=shown,
+        has_signal=(True, True),
+    )
+    cost, _ = fit_policy(table, "both", 0.01).run(table)
+    assert cost.tolist() == [4.0] * 500

@@ -185,7 +185,12 @@ def _price(router: Any, deployment: Mapping[str, Any], model_group: str) -> Pric
     input_usd, output_usd = info.get("input_cost_per_token"), info.get("output_cost_per_token")
     if input_usd is None or output_usd is None:
         return None
-    return Price(input_usd=float(input_usd), output_usd=float(output_usd))
+    cached_usd = info.get("cache_read_input_token_cost")
+    return Price(
+        input_usd=float(input_usd),
+        output_usd=float(output_usd),
+        cached_input_usd=None if cached_usd is None else float(cached_usd),
+    )
 
 
 def _supports_logprobs(model: str) -> bool:

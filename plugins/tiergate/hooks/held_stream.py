@@ -7,17 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tiergate.decisions import GateDecision, GateOutcome, Reason
+from tiergate.decisions import GateDecision, GateOutcome
 from tiergate.errors import EscalationError
 from tiergate.exchange import Answer, Call, TokenLogprob
 from tiergate.hooks.answer_format import FORMATS, AnswerFormat
 from tiergate.hooks.given_up_stream import can_log, log_given_up
 from tiergate.hooks.in_flight import CANCELLED, InFlight
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.plan import may_escalate
+from tiergate.hooks.plan import hindrance
 from tiergate.hooks.request_parser import adapt_params, copy_containers
 from tiergate.hooks.stream_feed import END, StreamFeed
 from tiergate.policy.confidence_gate import bypasses_gate
+from tiergate.policy.expected_cost import is_straight
 from tiergate.policy.held_stream import Hold, decide_hold, decide_hold_end
 from tiergate.stages.confidence_gate import escalation_failed, escalation_skipped
 
@@ -40,6 +41,7 @@ def can_hold(pipeline: Pipeline, entry: InFlight) -> bool:
         and entry.tier is not None
         and pipeline.policy.stronger_tier(entry.tier) is not None
         and not bypasses_gate(entry.route, pipeline.policy)
+        and not is_straight(entry.route, pipeline.policy)
     )
 
 
@@ -139,8 +141,8 @@ async def _swap(
 ) -> Any:
     """Start the stronger tier's stream and return its first chunk; None when it gave none."""
     name, call_id = decision.escalate_to or "", str(uuid.uuid4())
-    if not may_escalate(pipeline, entry, name):
-        entry.gate = escalation_skipped(decision, Reason.LATENCY_BUDGET)
+    if (hindered := hindrance(pipeline, entry, name, weakness=decision.reason)) is not None:
+        entry.gate = escalation_skipped(decision, hindered)
         return None
     tier = pipeline.policy.tier(name)
     pipeline.registry.alias(call_id, entry, name)

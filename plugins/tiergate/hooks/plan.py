@@ -1,4 +1,4 @@
-"""Where a request starts and whether it may go on: its session and its latency budget."""
+"""Where a request starts and whether it may go on: its plan, its session and its latency budget."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,18 +7,27 @@ from typing import Any
 from tiergate.decisions import Reason, RouteDecision, RouteOutcome
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
+from tiergate.hooks.plan_facts import read_tier_facts, read_warm_cache
 from tiergate.hooks.session_reader import read_session, read_tool_calls
 from tiergate.policy.confidence_gate import bypasses_gate
+from tiergate.policy.expected_cost import decide_plan, is_straight
 from tiergate.policy.latency import decide_start, fits
 from tiergate.policy.session import decide_session_tier, is_looping
 
+_WEAK = frozenset({Reason.CONFIDENCE_LOW, Reason.CONFIDENCE_MIDDLE, Reason.VERIFIER_REJECTED})
+"""Reasons of an answer that is only doubtful: it is all there."""
+
 
 def plan_start(pipeline: Pipeline, entry: InFlight, data: Mapping[str, Any]) -> RouteDecision:
-    """Return the route with the tier that session and latency budget leave."""
-    route = entry.route
-    if pipeline.policy.session.sticky:
+    """Return the route with the tier that plan, session and latency budget leave."""
+    route, reached = entry.route, None
+    sticky = pipeline.policy.session.sticky
+    if sticky:
         entry.session = read_session(entry.request, data)
         reached = pipeline.sessions.find(entry.session, entry.started) if entry.session is not None else None
+    if pipeline.policy.strategy == "auto":
+        route = _plan(pipeline, entry, route, floor=reached)
+    if sticky:
         looping = is_looping(read_tool_calls(entry.request, data))
         route = decide_session_tier(route, pipeline.policy, session_tier=reached, looping=looping)
     chosen = route.reason in (Reason.START_TIER_CONTROL, Reason.SESSION_STICKY, Reason.FAILING_TOOL_LOOP)
@@ -33,14 +42,25 @@ def plan_start(pipeline: Pipeline, entry: InFlight, data: Mapping[str, Any]) -> 
     return route if reason is None else replace(route, tier=tier, reason=reason, score=route.scores.get(tier))
 
 
-def may_escalate(pipeline: Pipeline, entry: InFlight, tier: str) -> bool:
-    """Tell whether asking a tier now still fits into the request's latency budget."""
+def hindrance(pipeline: Pipeline, entry: InFlight, tier: str, *, weakness: Reason) -> Reason | None:
+    """Return what keeps a request from asking a stronger tier now, or None.
+
+    Args:
+        pipeline: The stages.
+        entry: The request.
+        tier: The tier to ask.
+        weakness: Why the answer at hand is not good enough. A plan of one tier takes one of low confidence as it is,
+            but not a defective one.
+    """
+    if weakness in _WEAK and is_straight(entry.route, pipeline.policy):
+        return Reason.STRAIGHT_PLAN
     budget = budget_ms(pipeline, entry)
     if budget is None:
-        return True
+        return None
     now = pipeline.clock.monotonic()
     latency = pipeline.latency.read(entry.request, now).get(tier)
-    return fits(latency, elapsed_ms=entry.since_start_ms(now), budget_ms=budget)
+    in_time = fits(latency, elapsed_ms=entry.since_start_ms(now), budget_ms=budget)
+    return None if in_time else Reason.LATENCY_BUDGET
 
 
 def budget_ms(pipeline: Pipeline, entry: InFlight) -> float | None:
@@ -49,10 +69,27 @@ def budget_ms(pipeline: Pipeline, entry: InFlight) -> float | None:
     return pipeline.policy.latency.p95_budget_ms if own is None else float(own)
 
 
-def _escalates_to(pipeline: Pipeline, entry: InFlight, route: RouteDecision) -> str | None:
-    """Return the tier that a weak answer would go to; None when the gate would leave it."""
+def _plan(pipeline: Pipeline, entry: InFlight, route: RouteDecision, *, floor: str | None) -> RouteDecision:
+    """Return the route with the plan of the lowest expected cost."""
+    return decide_plan(
+        route,
+        pipeline.policy,
+        read_tier_facts(pipeline, entry, route, budget_ms=budget_ms(pipeline, entry)),
+        cascades=_gate_acts(pipeline, entry, route),
+        floor=floor,
+        warm=read_warm_cache(pipeline, entry),
+    )
+
+
+def _gate_acts(pipeline: Pipeline, entry: InFlight, route: RouteDecision) -> bool:
+    """Tell whether the gate may replace an answer of the request."""
     gate = pipeline.policy.confidence_gate
     acts = gate.enabled and gate.max_escalations > 0 and not bypasses_gate(route, pipeline.policy)
-    if not acts or (entry.request.stream and gate.stream.mode != "hold"):
+    return acts and (not entry.request.stream or gate.stream.mode == "hold")
+
+
+def _escalates_to(pipeline: Pipeline, entry: InFlight, route: RouteDecision) -> str | None:
+    """Return the tier that a weak answer would go to; None when the gate would leave it."""
+    if is_straight(route, pipeline.policy) or not _gate_acts(pipeline, entry, route):
         return None
     return pipeline.policy.stronger_tier(route.tier) if route.tier is not None else None

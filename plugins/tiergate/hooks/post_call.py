@@ -11,7 +11,7 @@ from tiergate.hooks.answer_parser import parse_call, parse_usage
 from tiergate.hooks.attempts import settle_logprobs
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.plan import may_escalate
+from tiergate.hooks.plan import hindrance
 from tiergate.hooks.request_parser import adapt_params, copy_containers
 from tiergate.hooks.verification import verify_answer
 from tiergate.policy.answer_confidence import UNMEASURED
@@ -56,8 +56,8 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
     kept, tier, escalations, reader = response, entry.tier, 0, FORMATS[entry.request.endpoint]
     first = best = last = await _judge(pipeline, entry, reader.parse(response), tier, escalations)
     while last.outcome is GateOutcome.ESCALATED and last.escalate_to is not None:
-        if not may_escalate(pipeline, entry, last.escalate_to):
-            first = escalation_skipped(first, Reason.LATENCY_BUDGET) if escalations == 0 else first
+        if (hindered := hindrance(pipeline, entry, last.escalate_to, weakness=last.reason)) is not None:
+            first = escalation_skipped(first, hindered) if escalations == 0 else first
             break
         tier, escalations = last.escalate_to, escalations + 1
         asked = await _ask(pipeline, entry, last, tier)

@@ -8,6 +8,7 @@ from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.quality_judge import judge_later
+from tiergate.policy.expected_cost import is_straight
 from tiergate.policy.money import estimate_baseline, saved, sum_cost
 from tiergate.stages.failopen import suppressed
 from tiergate.telemetry.names import Stage
@@ -111,13 +112,15 @@ def _learn(pipeline: Pipeline, entry: InFlight) -> None:
     if entry.route.tier is not None and entry.gate is not None:
         pipeline.latency.add_outcome(entry.route.tier, entry.gate)
     if entry.session is not None and entry.tier is not None and entry.status is DecisionStatus.OK:
-        pipeline.sessions.note(entry.session, entry.tier, now)
+        cached = next((call.cached_tokens for call in reversed(entry.calls) if call.tier == entry.tier), 0)
+        pipeline.sessions.note(entry.session, entry.tier, now, cached_tokens=cached)
 
 
 def _strategy(pipeline: Pipeline, entry: InFlight) -> Literal["route", "cascade"] | None:
     if entry.route.tier is None or pipeline.policy.mode == "shadow":
         return None
-    return "cascade" if pipeline.policy.confidence_gate.enabled else "route"
+    straight = is_straight(entry.route, pipeline.policy)
+    return "cascade" if pipeline.policy.confidence_gate.enabled and not straight else "route"
 
 
 def _errors(entry: InFlight) -> dict[Stage, str]:

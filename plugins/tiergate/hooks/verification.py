@@ -11,7 +11,7 @@ from tiergate.hooks.answer_format import FORMATS
 from tiergate.hooks.answer_parser import parse_call
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.plan import may_escalate
+from tiergate.hooks.plan import hindrance
 from tiergate.hooks.request_parser import adapt_params, copy_containers
 from tiergate.policy.verifier import decide_verified
 from tiergate.stages.verifier import Verifier
@@ -52,7 +52,9 @@ async def verify_answer(
 def _escalates_to(pipeline: Pipeline, entry: InFlight, tier: str, escalations: int) -> str | None:
     target = pipeline.policy.stronger_tier(tier)
     spent = escalations >= pipeline.policy.confidence_gate.max_escalations
-    return None if spent or target is None or not may_escalate(pipeline, entry, target) else target
+    if spent or target is None:
+        return None
+    return target if hindrance(pipeline, entry, target, weakness=Reason.CONFIDENCE_MIDDLE) is None else None
 
 
 async def _ask(

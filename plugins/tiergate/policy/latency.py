@@ -57,6 +57,13 @@ def predict(latency: TierLatency | None, quantile: float = QUANTILE) -> float | 
     return _quantile(_MIDDLES, latency.counts, quantile)
 
 
+def mean_s(latency: TierLatency | None) -> float | None:
+    """Return a tier's mean time in seconds; None with too few samples."""
+    if latency is None or latency.samples < MIN_SAMPLES:
+        return None
+    return float(latency.counts @ _MIDDLES / latency.counts.sum()) / 1000
+
+
 def predict_cascade(cheap: TierLatency | None, strong: TierLatency | None, quantile: float = QUANTILE) -> float | None:
     """Return a quantile of the time of a cascade over two tiers in milliseconds; None with too few samples."""
     if cheap is None or strong is None or min(cheap.samples, strong.samples) < MIN_SAMPLES:

@@ -9,10 +9,11 @@ from tiergate.exchange import Call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Price of a model group in USD per token."""
+    """Price of a model group in USD per token; `cached_input_usd` is None where the provider's cache has no price."""
 
     input_usd: float
     output_usd: float
+    cached_input_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

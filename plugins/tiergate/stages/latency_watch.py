@@ -1,4 +1,4 @@
-"""How long each tier has taken of late, and how often its answers were escalated."""
+"""How long each tier has taken of late, how long its answers were, and how often they were escalated."""
 
 from dataclasses import dataclass, field
 
@@ -14,6 +14,10 @@ STALE_S = 600.0
 """A tier that was not asked for so long is not predicted: it gets another chance, and is learned anew."""
 PRIOR_JUDGED, PRIOR_ESCALATED = 10.0, 2.0
 """Before there are outcomes a fifth of the answers counts as escalated."""
+PRIOR_TOKENS = 300.0
+"""Length of an answer before there are any."""
+LENGTH_STEP = 0.05
+"""Weight of the newest answer in the mean length."""
 _JUDGED = frozenset({GateOutcome.TRUSTED, GateOutcome.VERIFIED, GateOutcome.ESCALATED})
 
 
@@ -57,11 +61,15 @@ class LatencyWatch:
     _totals: dict[str, _Times] = field(default_factory=dict)
     _firsts: dict[str, _Times] = field(default_factory=dict)
     _outcomes: dict[str, _Outcomes] = field(default_factory=dict)
+    _lengths: dict[str, float] = field(default_factory=dict)
 
     def add_call(self, call: Call, now: float) -> None:
         """Count the time of a finished call; failed and cancelled ones say nothing of an answer's time."""
         if call.tier is not None and call.status == "ok":
             self._totals.setdefault(call.tier, _Times()).add(call.ms, now)
+            if call.completion_tokens > 0:
+                mean = self.answer_tokens(call.tier)
+                self._lengths[call.tier] = mean + (call.completion_tokens - mean) * LENGTH_STEP
 
     def add_first_token(self, tier: str, ms: float, now: float) -> None:
         """Count the time to the first token of a stream."""
@@ -69,7 +77,12 @@ class LatencyWatch:
 
     def add_outcome(self, tier: str, gate: GateDecision) -> None:
         """Count what the gate made of a tier's first answer."""
-        wanted = gate.reason in (Reason.ESCALATION_FAILED, Reason.LATENCY_BUDGET, Reason.STREAM_BEGUN)
+        wanted = gate.reason in (
+            Reason.ESCALATION_FAILED,
+            Reason.LATENCY_BUDGET,
+            Reason.STREAM_BEGUN,
+            Reason.STRAIGHT_PLAN,
+        )
         if gate.outcome in _JUDGED or wanted:
             escalated = wanted or gate.outcome is GateOutcome.ESCALATED
             self._outcomes.setdefault(tier, _Outcomes()).add(escalated=escalated)
@@ -83,6 +96,10 @@ class LatencyWatch:
         """
         times = self._firsts if request.stream else self._totals
         return {tier: self._tier(tier, of) for tier, of in times.items() if now - of.seen <= STALE_S}
+
+    def answer_tokens(self, tier: str) -> float:
+        """Return how many tokens the tier's answers have of late."""
+        return self._lengths.get(tier, PRIOR_TOKENS)
 
     def _tier(self, tier: str, times: _Times) -> TierLatency:
         outcomes = self._outcomes.get(tier, _Outcomes())

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, JudgeDecision, Reason, RouteDecision
+from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, JudgeDecision, PlanCost, Reason, RouteDecision
 from tiergate.exchange import Call
 from tiergate.ports import Vector
 from tiergate.telemetry.names import GATE_PENDING, Header, Stage
@@ -115,7 +115,7 @@ _LINE_NAMES: Final = tuple(f.name for f in fields(DecisionRecord) if f.name not 
 _PARTS: Final[dict[type, tuple[str, ...]]] = {
     # The error of a stage stands in `errors`, by the stage's name.
     part: tuple(f.name for f in fields(part) if f.name != "error")
-    for part in (CacheDecision, RouteDecision, GateDecision, Call, Feedback, JudgeDecision)
+    for part in (CacheDecision, RouteDecision, PlanCost, GateDecision, Call, Feedback, JudgeDecision)
 }
 
 
@@ -267,6 +267,16 @@ RECORD_FIELDS: Final = _described(
         "probability",
         "P(this tier was chosen), exploration counted in; null when no tier was chosen",
     ),
+    ("route.plan[]", "name", "Tiers of the plan chosen by `strategy: auto`, as they are asked; empty without one"),
+    ("route.plans[].tiers[]", "name", "Tiers of each plan that was compared, as they would be asked"),
+    ("route.plans[].quality", "probability", "Its P(good enough), by lower bounds"),
+    ("route.plans[].escalation_probability", "probability", "P(its first answer is escalated)"),
+    ("route.plans[].calls_usd", "USD", "Tokens times price of its calls, each by the probability that it is made"),
+    ("route.plans[].verifier_usd", "USD", "The same for the verifier"),
+    ("route.plans[].latency_s", "s", "Expected time; null when the time of some tier is not known"),
+    ("route.plans[].latency_usd", "USD", "That time at `latency.usd_per_s`"),
+    ("route.plans[].switching_usd", "USD", "Cached tokens lost by starting here, times the price difference"),
+    ("route.plans[].expected_usd", "USD", "The sum of the four"),
     ("route.ms", "ms", "Time spent in the intent router"),
     ("gate.outcome", "GateOutcome", "What the confidence gate did"),
     ("gate.reason", "Reason", "Why"),

@@ -17,7 +17,11 @@ def router() -> Router:
         settings = {"model": model, "api_key": "none", **params}
         return {"model_name": name, "litellm_params": settings, "model_info": info or {}}
 
-    price = {"input_cost_per_token": 0.001, "output_cost_per_token": 0.002}
+    price = {
+        "input_cost_per_token": 0.001,
+        "output_cost_per_token": 0.002,
+        "cache_read_input_token_cost": 0.0001,
+    }
     return Router(
         model_list=[
             group("tier-good", "openai/gpt-4o-mini", {"id": "good", **price}, mock_response="Hello."),
@@ -73,7 +77,7 @@ def test_prices_are_those_of_the_config(router: Router) -> None:
     models = LiteLLMModels(lambda: router)
     price = models.price("tier-good")
     assert price is not None
-    assert (price.input_usd, price.output_usd) == (0.001, 0.002)
+    assert (price.input_usd, price.output_usd, price.cached_input_usd) == (0.001, 0.002, 0.0001)
     assert models.price("tier-none") is None
     assert LiteLLMModels(lambda: None).price("tier-good") is None
 

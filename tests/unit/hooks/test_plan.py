@@ -3,12 +3,23 @@
 from typing import Any
 
 import pytest
-from tests.unit.hooks.conftest import KEY, OTHER_KEY, UNSURE, Bench, build_bench, completion, request_data
+from litellm.types.utils import PromptTokensDetailsWrapper
+from tests.unit.hooks.conftest import (
+    KEY,
+    OTHER_KEY,
+    TIERS,
+    UNSURE,
+    Bench,
+    build_bench,
+    completion,
+    request_data,
+)
 
 from tiergate.exchange import Call
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call
 from tiergate.hooks.response_headers import headers_for
+from tiergate.policy.money import Price
 
 STICKY = {"session": {"sticky": True}, "controls": ["session_id", "latency_budget_ms"]}
 TOOL = {"type": "function", "function": {"name": "read", "parameters": {"type": "object"}}}
@@ -112,3 +123,80 @@ async def test_a_tier_that_nobody_asked_for_long_gets_another_chance() -> None:
     slow_tier(bench, "medium", 400)
     bench.clock.advance(1200)
     assert (await ask(bench))["route"]["tier"] == "simple"
+
+
+def planning_bench(scores: tuple[float, float, float], usd: tuple[float, float, float], **sections: Any) -> Bench:
+    """A bench with `strategy: auto` and a price for each token of each tier."""
+    bench = build_bench(
+        dict(zip(TIERS, scores, strict=True)), semantic_cache={"enabled": False}, **({"strategy": "auto"} | sections)
+    )
+    for tier, price in zip(TIERS, usd, strict=True):
+        bench.models.prices[f"tier-{tier}"] = Price(input_usd=price, output_usd=price, cached_input_usd=price / 10)
+    return bench
+
+
+QUALITY = {"intent_router": {"min_quality": 0.85}}
+
+
+async def test_a_cheap_tier_is_asked_first_where_the_gate_makes_it_good_enough() -> None:
+    bench = planning_bench((0.75, 0.95, 0.99), (0.001, 0.01, 0.1), **QUALITY)
+    bench.models.answers["tier-medium"] = completion("Better.")
+    row = await ask(bench, logprob=UNSURE)
+    assert (row["route"]["tier"], row["route"]["reason"]) == ("simple", "lowest_expected_cost")
+    assert row["route"]["plan"] == ["simple", "medium"]
+    assert (row["strategy"], row["gate"]["outcome"], row["final_tier"]) == ("cascade", "escalated", "medium")
+    plans = {tuple(plan["tiers"]): plan for plan in row["route"]["plans"]}
+    chosen = plans["simple", "medium"]
+    assert chosen["calls_usd"] == pytest.approx(307 * (0.001 + chosen["escalation_probability"] * 0.01))
+    assert chosen["expected_usd"] == min(plan["expected_usd"] for plan in plans.values() if plan["quality"] >= 0.85)
+
+
+async def test_a_straight_plan_takes_a_doubtful_answer_but_not_a_defective_one() -> None:
+    bench = planning_bench((0.1, 0.95, 0.99), (0.009, 0.01, 0.1), **QUALITY)
+    bench.models.answers["tier-frontier"] = completion("Better.")
+    row = await ask(bench, logprob=UNSURE)
+    assert (row["route"]["plan"], row["strategy"]) == (["medium"], "route")
+    assert (row["gate"]["outcome"], row["gate"]["reason"]) == ("skipped", "straight_plan")
+    data = request_data()
+    await before_call(bench.pipeline, KEY, data, "acompletion")
+    refusal = completion("I'm sorry, but I can't help with that.", finish_reason="content_filter")
+    await after_call(bench.pipeline, data, refusal)
+    assert [asked["model_group"] for asked in bench.models.asked] == ["tier-frontier"]
+
+
+async def test_a_session_stays_where_its_prompt_is_cached() -> None:
+    sections = STICKY | {"intent_router": {"min_quality": 0.5}, "confidence_gate": {"enabled": False}}
+    bench = planning_bench((0.1, 0.9, 0.95), (0.001, 0.01, 0.0101), **sections)
+    usage = {"prompt_tokens": 1000, "completion_tokens": 5, "total_tokens": 1005}
+    data = request_data(metadata=of_session("a"))
+    await before_call(bench.pipeline, KEY, data, "acompletion")
+    answer = completion("An answer.", usage=usage)
+    answer.usage.prompt_tokens_details = PromptTokensDetailsWrapper(cached_tokens=900)
+    await after_call(bench.pipeline, data, answer)
+    headers_for(bench.pipeline, data, answer)
+    row = await ask(bench, metadata=of_session("a"))
+    lost = {plan["tiers"][0]: plan["switching_usd"] for plan in row["route"]["plans"]}
+    assert lost == {"medium": 0.0, "frontier": pytest.approx(900 * 0.009)}
+    assert row["route"]["tier"] == "medium"
+
+
+async def test_time_that_is_worth_something_takes_the_faster_tier() -> None:
+    bench = planning_bench((0.9, 0.9, 0.9), (0.001, 0.002, 0.1), latency={"usd_per_s": 1.0}, **QUALITY)
+    slow_tier(bench, "simple", 3000)
+    slow_tier(bench, "medium", 300)
+    slow_tier(bench, "frontier", 5000)
+    row = await ask(bench)
+    assert (row["route"]["tier"], row["route"]["reason"]) == ("medium", "lowest_expected_cost")
+    chosen = next(plan for plan in row["route"]["plans"] if plan["tiers"] == row["route"]["plan"])
+    assert chosen["latency_usd"] == pytest.approx(0.3, rel=0.1)
+
+
+async def test_without_prices_nothing_is_planned() -> None:
+    row = await ask(build_bench(strategy="auto"))
+    assert (row["route"]["tier"], row["route"]["plan"], row["route"]["plans"]) == ("simple", [], [])
+
+
+async def test_route_asks_one_tier() -> None:
+    bench = build_bench(strategy="route")
+    row = await ask(bench, logprob=UNSURE)
+    assert (row["strategy"], row["gate"]["reason"], bench.models.asked) == ("route", "straight_plan", [])

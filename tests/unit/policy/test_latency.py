@@ -11,6 +11,7 @@ from tiergate.policy.latency import (
     decide_start,
     find_bucket,
     fits,
+    mean_s,
     predict,
     predict_cascade,
 )
@@ -80,6 +81,11 @@ def test_a_call_fits_while_its_quantile_does() -> None:
     assert not fits(slow, elapsed_ms=700, budget_ms=1000)
     assert fits(None, elapsed_ms=700, budget_ms=1000), "an unknown tier is given the chance"
     assert not fits(None, elapsed_ms=1100, budget_ms=1000)
+
+
+def test_the_mean_is_known_when_there_are_enough_times() -> None:
+    assert mean_s(None) is mean_s(latency_of([400.0] * 3)) is None
+    assert mean_s(latency_of([200.0, 600.0] * 20)) == pytest.approx(0.4, rel=0.05)
 
 
 def test_odd_times_have_a_bucket() -> None:

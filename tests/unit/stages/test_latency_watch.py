@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.exchange import Call, Request
 from tiergate.policy.latency import predict
-from tiergate.stages.latency_watch import STALE_S, WINDOW, LatencyWatch
+from tiergate.stages.latency_watch import PRIOR_TOKENS, STALE_S, WINDOW, LatencyWatch
 
 WHOLE = Request(call_id="c", endpoint="chat_completions", entry_model="auto", tenant=None, prompt="")
 STREAM = Request(call_id="c", endpoint="chat_completions", entry_model="auto", tenant=None, prompt="", stream=True)
@@ -40,6 +42,15 @@ def test_a_tier_that_was_not_asked_for_long_is_learned_anew() -> None:
     assert "simple" not in watch.read(WHOLE, STALE_S + 1)
     watch.add_call(call(50), STALE_S + 1)
     assert watch.read(WHOLE, STALE_S + 1)["simple"].samples == 1
+
+
+def test_the_length_of_answers_is_learned() -> None:
+    watch = LatencyWatch()
+    assert watch.answer_tokens("simple") == PRIOR_TOKENS
+    for _ in range(200):
+        watch.add_call(replace(call(100), completion_tokens=40), 0)
+        watch.add_call(replace(call(100), completion_tokens=4000, status="TimeoutError"), 0)
+    assert watch.answer_tokens("simple") == pytest.approx(40, rel=0.01)
 
 
 def test_the_share_of_escalations_is_learned() -> None:

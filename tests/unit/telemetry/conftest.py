@@ -7,6 +7,7 @@ from tiergate.decisions import (
     GateDecision,
     GateOutcome,
     JudgeDecision,
+    PlanCost,
     Reason,
     RouteDecision,
     RouteOutcome,
@@ -78,6 +79,20 @@ def escalated() -> DecisionRecord:
             fallback="ClassifierError",
             domains={"coding": 0.7, "finance": 0.1},
             propensity=0.95,
+            plan=("simple", "frontier"),
+            plans=(
+                PlanCost(
+                    tiers=("simple", "frontier"),
+                    quality=0.97,
+                    escalation_probability=0.25,
+                    calls_usd=0.004,
+                    verifier_usd=0.0005,
+                    latency_s=None,
+                    latency_usd=0.0,
+                    switching_usd=0.0005,
+                    expected_usd=0.005,
+                ),
+            ),
         ),
         gate=GateDecision(
             outcome=GateOutcome.ESCALATED,

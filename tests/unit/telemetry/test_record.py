@@ -92,6 +92,20 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "fallback": "ClassifierError",
             "domains": {"coding": 0.7, "finance": 0.1},
             "propensity": 0.95,
+            "plan": ["simple", "frontier"],
+            "plans": [
+                {
+                    "tiers": ["simple", "frontier"],
+                    "quality": 0.97,
+                    "escalation_probability": 0.25,
+                    "calls_usd": 0.004,
+                    "verifier_usd": 0.0005,
+                    "latency_s": None,
+                    "latency_usd": 0.0,
+                    "switching_usd": 0.0005,
+                    "expected_usd": 0.005,
+                }
+            ],
             "ms": 0.5,
         },
         "gate": {
@@ -318,6 +332,8 @@ def _names(row: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}.*"
         elif isinstance(value, dict):
             yield from _names(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and isinstance(value[0], str):
+            yield f"{prefix}{name}[]"
         elif isinstance(value, list):
             yield from _names(value[0], f"{prefix}{name}[].")
         else:
