@@ -137,7 +137,7 @@ def _fit(positives: Floats, negatives: Floats) -> tuple[Floats, float]:
     share *= 2 * min(len(positives), len(negatives)) / len(rows)
     penalty = np.append(np.full(rows.shape[1], _PENALTY), _TINY)
     weights = np.zeros(inputs.shape[1])
-    for _ in range(_STEPS):
+    for _ in range(_STEPS):  # pragma: no branch  it converges first; the bound is for numbers nobody has seen
         probability = _sigmoid(inputs @ weights)
         gradient = inputs.T @ (share * (probability - good)) + penalty * weights
         curvature = (inputs * (share * probability * (1 - probability))[:, None]).T @ inputs + np.diag(penalty)

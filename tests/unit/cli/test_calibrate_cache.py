@@ -13,6 +13,8 @@ from tiergate.pair_artifact import builtin_pair_model_path, load_pair_model
 from tiergate.policy.deployment_cuts import PairLabel
 from tiergate.policy.pair_features import FEATURES
 
+pytest.importorskip("sklearn")
+
 TIERS = "tiers: [{name: small, model_group: s}, {name: large, model_group: l}]\n"
 
 
