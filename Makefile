@@ -89,8 +89,8 @@ docs-site: $(VENV)/.dev ## Build the documentation site into site/, strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # One run, so that there is one closing line; then the gate on the two packages that must be covered whole.
-test: $(VENV)/.dev lint typecheck ## lint, typecheck and every test under a minute, with the coverage gate
-	$(BIN)/pytest -m "not slow" --ignore=tests/classifier --cov=tiergate --cov-report=
+test: $(VENV)/.dev lint typecheck ## lint, typecheck, unit tests and the main path through a real proxy, with the coverage gate
+	$(BIN)/pytest -m "not slow and not gateway" --ignore=tests/classifier --cov=tiergate --cov-report=
 	$(BIN)/coverage report --include='*/tiergate/policy/*,*/tiergate/telemetry/*' --skip-covered --fail-under=100
 
 test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
@@ -99,7 +99,10 @@ test-proxy: $(VENV)/.dev ## Only the tests that start a real proxy
 test-classifier: $(VENV)/.torch ## Tests of the toolkit, those that need scikit-learn or torch too
 	$(BIN)/pytest tests/classifier tests/unit/cli/test_evaluate_*.py tests/unit/cli/test_calibrate_*.py
 
-# Two halves of the slow tests that may run at the same time: `make -j2 test-packs test-install`.
+# Parts that may run at the same time: `make -j2 test-gateways test-packs test-install`.
+test-gateways: $(VENV)/.dev ## Tests that start proxies of their own: faults, crashes, traces, held streams, bodies beside bare LiteLLM's
+	$(BIN)/pytest -m "gateway and not slow" tests/proxy
+
 test-packs: $(VENV)/.dev ## Slow tests on real proxies: every recipe's verify.sh, two proxies with two workers each, the flywheel
 	$(BIN)/pytest -m slow tests/proxy/test_recipes.py tests/proxy/test_workers.py tests/proxy/test_flywheel.py
 

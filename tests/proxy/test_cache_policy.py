@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from tiergate.pair_artifact import builtin_pair_model_path, load_pair_manifest, load_pair_model, write_pair_model
 from tiergate.policy.error_bound import ErrorCut
 
-pytestmark = [pytest.mark.proxy, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway, pytest.mark.timeout(240)]
 KEY = Fernet.generate_key().decode()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tiergate.adapters.decision_database import read_decisions
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 

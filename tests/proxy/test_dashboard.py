@@ -54,6 +54,7 @@ def test_feedback_right_after_the_answer_finds_its_decision(gateway: Any) -> Non
     assert row["feedback"]["score"] == 0.75
 
 
+@pytest.mark.gateway
 def test_the_page_can_be_registered_in_litellms_admin_page(start_gateway: Any) -> None:
     def register(config: dict[str, Any]) -> None:
         config["general_settings"]["plugins"] = [
@@ -74,6 +75,7 @@ def own_journal(tmp_path: Path) -> Any:
     return change
 
 
+@pytest.mark.gateway
 def test_sigterm_loses_no_row_and_the_journal_is_where_policy_says(
     start_gateway: Any, own_journal: Any, tmp_path: Path
 ) -> None:
@@ -87,6 +89,7 @@ def test_sigterm_loses_no_row_and_the_journal_is_where_policy_says(
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.gateway
 def test_litellms_own_prometheus_endpoint_has_our_metrics(start_gateway: Any) -> None:
     def with_prometheus(config: dict[str, Any]) -> None:
         config["litellm_settings"]["callbacks"].append("prometheus")

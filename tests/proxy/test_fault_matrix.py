@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.proxy.conftest import Gateway, running_gateway
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
 SURE, UNSURE = "What is the capital of country {}?", "What is the capital of Tuvalu, version {}?"
 CHEAP, CHEAP_ALT, STRONG, STRONG_ALT, JUDGE = (

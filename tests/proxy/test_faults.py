@@ -11,7 +11,7 @@ import pytest
 
 from tiergate.artifact import builtin_artifact_path
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 PROMPT = "How many minutes are in an hour?"
 
 

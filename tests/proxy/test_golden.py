@@ -17,7 +17,7 @@ from tests.proxy.conftest import Gateway, write_pack
 
 from tiergate.demo.proxy_process import run_provider, run_proxy
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 QUESTION = "What is the capital of Brazil?"
 VOLATILE = frozenset(
     {

@@ -10,7 +10,7 @@ import openai
 import pytest
 from tests.proxy.conftest import Gateway, running_gateway
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 LONG = "What is the capital of Tuvalu? Variant {}."
 
 

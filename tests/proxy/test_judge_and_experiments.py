@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from tiergate.demo.background import run_in_background
 
-pytestmark = [pytest.mark.proxy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway, pytest.mark.timeout(300)]
 
 KEYS = tuple(f"sk-user{number}-team" for number in range(6))
 PRICE = 1e-6

@@ -80,6 +80,7 @@ def trusted_questions(gateway: Any, count: int) -> list[str]:
     return found[:count]
 
 
+@pytest.mark.gateway
 def test_a_stampede_of_1000_over_20_questions_makes_20_calls(gateway: Any) -> None:
     questions = trusted_questions(gateway, 20)
     assert len(questions) == 20
@@ -136,6 +137,7 @@ def redis_server(folder: Path) -> Iterator[int]:
             process.terminate()
 
 
+@pytest.mark.gateway
 def test_with_litellms_redis_it_holds_across_proxies(start_pair: Any, tmp_path: Path) -> None:
     with redis_server(tmp_path) as port:
 
