@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.artifact import Artifact
 from tiergate.demo.answers import build_rng
+from tiergate.policy.domain_heads import DomainHeads
 from tiergate.ports import Classification, IntentClassifier, Vector
 
 
@@ -65,8 +66,8 @@ def install(share: float) -> None:
         share: Share of prompts whose scores are flipped.
     """
 
-    def build(artifact: Artifact) -> DegradedClassifier:
-        return DegradedClassifier(inner=EmbeddedClassifier(artifact), share=share)
+    def build(artifact: Artifact, own_domains: DomainHeads | None = None) -> DegradedClassifier:
+        return DegradedClassifier(inner=EmbeddedClassifier(artifact, own_domains), share=share)
 
     from tiergate import runtime  # noqa: PLC0415  imports LiteLLM
 
