@@ -7,7 +7,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 SETUPTOOLS_SCM_PRETEND_VE
 RUN python -m venv /opt/tiergate
 WORKDIR /src
 COPY requirements/image.txt requirements/
-RUN /opt/tiergate/bin/python -m pip install --require-hashes -r requirements/image.txt
+RUN /opt/tiergate/bin/python -m pip install --no-deps --require-hashes -r requirements/image.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY plugins plugins
 COPY classifier classifier

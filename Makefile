@@ -16,15 +16,16 @@ help: ## List the targets
 # One stamp per lock file: a venv is made anew only when its lock changes.
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Without --no-deps pip asks for the torch that this lock leaves to torch.txt.
+# The locks are whole, so pip resolves nothing: with --no-deps a release of tomorrow cannot break a hash-locked install,
+# as pydantic[email] does in older versions of pip, and nobody asks for the torch that train.txt leaves to torch.txt.
 $(VENV)/.train: requirements/train.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/train.txt
 	@touch $@

@@ -42,7 +42,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv = tmp_path_factory.mktemp("clean") / "venv"
     assert run(sys.executable, "-m", "venv", venv, folder=ROOT).returncode == 0
     pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet"]
-    for arguments in (["--require-hashes", "-r", ROOT / "requirements" / "run.txt"], ["--no-deps", wheel]):
+    for arguments in (["--no-deps", "--require-hashes", "-r", ROOT / "requirements" / "run.txt"], ["--no-deps", wheel]):
         done = run(*pip, *arguments, folder=venv.parent)
         assert done.returncode == 0, done.stderr
     return venv / "bin"
