@@ -72,7 +72,6 @@ class Reason(StrEnum):
     # semantic_cache, what became of a new answer
     STORED = "stored"
     STORE_FAILED = "store_failed"
-    STORE_PENDING = "store_pending"
     NOT_TRUSTED = "not_trusted"
     NOT_LOOKED_UP = "not_looked_up"
     FILTERED = "filtered"

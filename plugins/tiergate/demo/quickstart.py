@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.table import Table
 
 from tiergate.adapters.decision_database import read_decision
-from tiergate.decisions import Reason
 from tiergate.demo.background import BackgroundProvider
 from tiergate.demo.proxy_process import ProcessError, ProxyProcess, run_quickstart
 from tiergate.errors import ConfigurationError
@@ -77,20 +76,15 @@ def walk(proxy: ProxyProcess, provider: BackgroundProvider, steps: Sequence[Step
 
 
 def await_record(folder: Path, decision_id: str, *, wait_s: float = RECORD_WAIT_S) -> dict[str, Any]:
-    """Return the final row behind a decision id, written within the log's flush interval.
-
-    Returns:
-        What there is when the time is up: a row whose answer is still being stored, or nothing.
-    """
-    row: dict[str, Any] | None = None
+    """Return the row behind a decision id, written within the log's flush interval; empty when there is none."""
     deadline = time.monotonic() + wait_s
     url = f"sqlite:///{folder / 'data' / 'decisions.db'}"
     while decision_id and time.monotonic() < deadline:
         row = read_decision(url, decision_id)
-        if row is not None and row["cache"]["store_reason"] != Reason.STORE_PENDING:
+        if row is not None:
             return row
         time.sleep(0.05)
-    return row or {}
+    return {}
 
 
 def _compare(step: Step, response: httpx.Response, record: dict[str, Any]) -> Outcome:

@@ -62,7 +62,6 @@ class InFlight:
         logged: Call ids whose cost LiteLLM has told.
         session: Hashed name of its session; None when it belongs to none.
         side_calls: Call ids of verifiers: calls whose answer no client gets.
-        storing: The storing of its answer, which goes on while the client already has it; None when none is stored.
         asked_logprobs: Model that was asked for log-probabilities, by call id.
         plain_calls: Call ids that go on without asking: the provider refused them with it.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
@@ -102,7 +101,6 @@ class InFlight:
     plain_calls: set[str] = field(default_factory=set)
     parent: Any = None
     pipeline: Any = None
-    storing: asyncio.Task[None] | None = None
     answer_text: str | None = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:

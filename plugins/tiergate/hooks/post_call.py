@@ -4,7 +4,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, Reason
+from tiergate.decisions import GateDecision, GateOutcome
 from tiergate.exchange import Answer
 from tiergate.hooks.answer_format import FORMATS
 from tiergate.hooks.answer_parser import parse_call, parse_usage
@@ -39,7 +39,7 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
     with suppressed("post_call"):
         answer = FORMATS[entry.request.endpoint].parse(served)
         entry.answer_text = answer.text or None
-        store_later(pipeline, entry, served, answer)
+        await keep_answer(pipeline, entry, served, answer)
     return final
 
 
@@ -116,46 +116,16 @@ def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) 
     settle_logprobs(pipeline, entry, call_id)
 
 
-def store_later(pipeline: Pipeline, entry: InFlight, response: Any, answer: Answer) -> None:
-    """Begin to store the answer that the client gets, when the gate trusts it; the client need not wait."""
-    candidate = _candidate(entry, response, answer)
-    if candidate is not None:
-        keeping = _keep_safely(pipeline, entry, candidate, entry.cache)
-        entry.cache = replace(entry.cache, store_reason=Reason.STORE_PENDING)
-        entry.storing = pipeline.semantic_cache.backlog.start(entry.request.tenant, keeping)
-
-
 async def keep_answer(pipeline: Pipeline, entry: InFlight, response: Any, answer: Answer) -> None:
-    """Store the answer that the client got, when the gate trusts it."""
-    candidate = _candidate(entry, response, answer)
-    if candidate is not None:
-        await _keep(pipeline, entry, candidate, entry.cache)
-
-
-def _candidate(entry: InFlight, response: Any, answer: Answer) -> Candidate | None:
-    """Return what may be stored: a judged answer of a model, in a form that can be served again."""
+    """Store the answer that the client gets, when the gate trusts it: what was answered, a SIGKILL does not lose."""
     if entry.gate is None or entry.tier is None or entry.served is not None:
-        return None
+        return
     body = FORMATS[entry.request.endpoint].stored_body(response, answer)
     if body is None:
-        return None
-    return Candidate(answer=answer, body=body, tier=entry.tier, cost_usd=sum_cost(entry.calls))
-
-
-async def _keep_safely(pipeline: Pipeline, entry: InFlight, candidate: Candidate, found: CacheDecision) -> None:
-    try:
-        with suppressed("post_call"):
-            await _keep(pipeline, entry, candidate, found)
-    finally:
-        if entry.cache.store_reason is Reason.STORE_PENDING:
-            entry.cache = replace(entry.cache, store_reason=Reason.STORE_FAILED)
-
-
-async def _keep(pipeline: Pipeline, entry: InFlight, candidate: Candidate, found: CacheDecision) -> None:
-    if entry.gate is None:
         return
+    candidate = Candidate(answer=answer, body=body, tier=entry.tier, cost_usd=sum_cost(entry.calls))
     reason = await pipeline.semantic_cache.keep(
-        entry.request, entry.vector, candidate, cache=found, gate=entry.gate, ticket=entry.ticket
+        entry.request, entry.vector, candidate, cache=entry.cache, gate=entry.gate, ticket=entry.ticket
     )
     agreed = entry.ticket.agreed if entry.ticket is not None else None
     entry.cache = replace(entry.cache, store_reason=reason, agreed=agreed)

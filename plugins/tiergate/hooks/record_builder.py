@@ -1,7 +1,5 @@
 """What is known of a request -> its decision record, written and put into headers."""
 
-import asyncio
-from dataclasses import replace
 from typing import Literal
 
 from tiergate.decisions import GateDecision, GateOutcome, Reason
@@ -10,7 +8,6 @@ from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.quality_judge import judge_later
 from tiergate.policy.expected_cost import is_straight
 from tiergate.policy.money import estimate_baseline, saved, sum_cost
-from tiergate.stages.failopen import suppressed
 from tiergate.telemetry.names import Stage
 from tiergate.telemetry.parent import find_trace_id
 from tiergate.telemetry.record import DecisionRecord, DecisionStatus, build_headers
@@ -21,32 +18,6 @@ def begin_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
     record = build_record(pipeline, entry)
     pipeline.decision_record.begin(record)
     return build_headers(record, streaming=True)
-
-
-def answer_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
-    """Write the record of an answered request and return the headers.
-
-    While the answer is being stored, the row without the store's word is written now, and the final one with spans,
-    measurements and JSON line follows: the client does not wait for them.
-    """
-    if entry.storing is None or entry.storing.done():
-        return finish_record(pipeline, entry)
-    record = build_record(pipeline, entry)
-    _learn(pipeline, entry)
-    pipeline.decision_record.begin(record)
-    pipeline.spawn(_finish_when_stored(pipeline, entry, record, entry.storing))
-    return build_headers(record, streaming=False)
-
-
-async def _finish_when_stored(
-    pipeline: Pipeline, entry: InFlight, record: DecisionRecord, storing: "asyncio.Task[None]"
-) -> None:
-    await asyncio.wait((storing,))
-    pipeline.semantic_cache.release(entry.ticket)
-    record = replace(record, cache=entry.cache)
-    with suppressed("decision_record"):
-        pipeline.decision_record.finish(record, parent=entry.parent)
-        judge_later(pipeline, entry, record)
 
 
 def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.record_builder import answer_record, begin_record
+from tiergate.hooks.record_builder import begin_record, finish_record
 from tiergate.stages.failopen import suppressed
 
 
@@ -24,5 +24,5 @@ def headers_for(pipeline: Pipeline, data: dict[str, Any], response: Any) -> dict
         if entry.request.stream and response is not None:
             return begin_record(pipeline, entry)
         pipeline.registry.remove(entry)
-        return answer_record(pipeline, entry)
+        return finish_record(pipeline, entry)
     return None

@@ -28,7 +28,6 @@ from tiergate.stages.grey_zone import GreyZone
 from tiergate.stages.pair_judge import COMPARED_FROM, PairJudge
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.stages.single_flight import Boarding, Flight, SingleFlights
-from tiergate.stages.store_backlog import StoreBacklog
 from tiergate.stages.store_limit import StoreLimit
 
 STORE_BUDGET_MS = 2_000.0
@@ -101,7 +100,6 @@ class SemanticCache:
         flights: Equal questions at the same time; None lets each ask.
         limit: The brake on stuffing; None for none.
         grey_zone: Labels from re-asks, closed slices and recalled entries; None for none.
-        backlog: Answers that are being stored while their clients already have them.
     """
 
     store: AnswerStore
@@ -114,7 +112,6 @@ class SemanticCache:
     flights: SingleFlights | None = None
     limit: StoreLimit | None = None
     grey_zone: GreyZone | None = field(default=None)
-    backlog: StoreBacklog = field(default_factory=StoreBacklog)
 
     async def look_up(self, request: Request, vector: PromptVector) -> LookUp:
         """Look for an answer to serve; never raises for trouble of its own.
@@ -184,7 +181,6 @@ class SemanticCache:
         return found if found.served is not None or found.ticket else replace(found, ticket=Ticket(key=key))
 
     async def _search(self, request: Request, vector: PromptVector, key: CacheKey) -> LookUp:
-        await self.backlog.settle(request.tenant)
         now = self.clock.now()
         exact = await self.store.look_up_exact(key.tenant, key.context_key, key.prompt, now=now)
         decision = self._decide(exact, request, None, now=now)

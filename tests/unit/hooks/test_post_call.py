@@ -27,11 +27,8 @@ async def ask(bench: Bench, response: ModelResponse, **fields: Any) -> tuple[Any
     await before_call(bench.pipeline, KEY, data, "acompletion")
     bench.clock.advance(0.25)
     final = await after_call(bench.pipeline, data, response)
-    entry = bench.entry()
     headers = headers_for(bench.pipeline, data, response if final is None else final)
     assert headers is not None
-    if entry is not None and entry.storing is not None:
-        await entry.storing
     return final, headers
 
 

@@ -7,7 +7,6 @@ from tests.unit.hooks.conftest import KEY, Bench, completion, request_data
 
 from tiergate.errors import DecisionLogError
 from tiergate.hooks.failure import after_failure
-from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call
 from tiergate.hooks.response_headers import headers_for
 
@@ -68,20 +67,3 @@ async def test_a_record_that_cannot_be_built_leaves_the_response_without_headers
     bench.models.prices = None  # type: ignore[assignment]
     assert headers_for(bench.pipeline, data, completion()) is None
     assert len(bench.pipeline.registry) == 0
-
-
-async def test_the_headers_leave_while_the_answer_is_being_stored_and_the_final_row_follows(bench: Bench) -> None:
-    data = request_data()
-    await before_call(bench.pipeline, KEY, data, "acompletion")
-    response = completion("Paris it is.")
-    await after_call(bench.pipeline, data, response)
-    headers = headers_for(bench.pipeline, data, response)
-    assert headers is not None
-    assert not bench.store.entries, "the client does not wait for the store"
-    assert bench.row["cache"]["store_reason"] == "store_pending"
-    assert not bench.finished
-    await bench.settle()
-    assert len(bench.store.entries) == 1
-    assert bench.row["cache"]["store_reason"] == "stored"
-    assert [record.decision_id for record in bench.finished] == [headers["x-tiergate-decision-id"]]
-    assert {row["decision_id"] for row in bench.log.rows} == {headers["x-tiergate-decision-id"]}
