@@ -109,15 +109,15 @@ def load_artifact(path: Path) -> Artifact:
     """
     if not path.is_dir():
         raise ArtifactError(path, "", "there is no such folder", _REBUILD)
-    raw = _read(path / MANIFEST)
+    raw = read_file(path / MANIFEST)
     manifest = _parse_manifest(path / MANIFEST, raw)
     payload: dict[str, bytes] = {}
     for name in (*PAYLOAD, *(name for name in manifest.files if name not in PAYLOAD)):
-        payload[name] = _read(path / name)
+        payload[name] = read_file(path / name)
         if digest_of(payload[name]) != manifest.files[name]:
             problem = "its digest is not the one in manifest.json, so it was changed or torn"
             raise ArtifactError(path / name, f"files.{name}", problem, _REBUILD)
-    calibration = _parse(path / CALIBRATION, payload[CALIBRATION], Calibration)
+    calibration = parse_file(path / CALIBRATION, payload[CALIBRATION], Calibration)
     _check_names(path / CALIBRATION, manifest, calibration)
     reference = _parse_reference(path, payload, manifest)
     head = _parse_head(
@@ -171,12 +171,12 @@ def write_artifact(
     """
     payload = {
         HEAD: save_tensors(head.tensors()),
-        CALIBRATION: _to_json(calibration.model_dump(mode="json")),
+        CALIBRATION: to_json(calibration.model_dump(mode="json")),
         CARD: card.encode(),
     }
     if reference is not None:
         payload[REFERENCE_VECTORS] = save_tensors({"vectors": np.ascontiguousarray(reference.vectors)})
-        payload[REFERENCE_LABELS] = _to_json(reference.labels.model_dump(mode="json"))
+        payload[REFERENCE_LABELS] = to_json(reference.labels.model_dump(mode="json"))
     entries = {
         "format_version": FORMAT_VERSION,
         "labels": labels_of(manifest.get("tiers", ()), manifest.get("domains", ())),
@@ -186,8 +186,8 @@ def write_artifact(
     try:
         checked = Manifest.model_validate(entries)
     except ValidationError as exc:
-        raise _invalid(path / MANIFEST, exc) from exc
-    payload[MANIFEST] = _to_json(checked.model_dump(mode="json"))
+        raise invalid_file(path / MANIFEST, exc) from exc
+    payload[MANIFEST] = to_json(checked.model_dump(mode="json"))
     try:
         return replace_folder(path, payload, load_artifact)
     except OSError as exc:
@@ -223,15 +223,21 @@ def replace_folder(path: Path, payload: Mapping[str, bytes], load: Callable[[Pat
     return loaded
 
 
-def _to_json(entries: Any) -> bytes:
+def to_json(entries: Any) -> bytes:
+    """Return JSON as the files of an artifact hold it: the same entries, the same bytes."""
     return (json.dumps(entries, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path, *, fix: str = _REBUILD) -> bytes:
+    """Read a file of an artifact.
+
+    Raises:
+        ArtifactError: It is missing, with this fix, or cannot be read.
+    """
     try:
         return file.read_bytes()
     except FileNotFoundError as exc:
-        raise ArtifactError(file, "", "the file is missing", _REBUILD) from exc
+        raise ArtifactError(file, "", "the file is missing", fix) from exc
     except OSError as exc:
         raise ArtifactError(file, "", f"cannot be read ({exc.strerror})", "make the file readable") from exc
 
@@ -245,19 +251,25 @@ def _parse_manifest(file: Path, raw: bytes) -> Manifest:
     if version != FORMAT_VERSION:
         problem = f"{version!r} is unknown; this version of tiergate reads {FORMAT_VERSION}"
         raise ArtifactError(file, "format_version", problem, "export the artifact with this version of tiergate")
-    return _parse(file, raw, Manifest)
+    return parse_file(file, raw, Manifest)
 
 
-def _parse(file: Path, raw: bytes, model: type[Model]) -> Model:
+def parse_file(file: Path, raw: bytes, model: type[Model], *, fix: str = _REBUILD) -> Model:
+    """Parse a JSON file of an artifact.
+
+    Raises:
+        ArtifactError: It is no JSON or does not fit the model; names the key, and this fix.
+    """
     try:
         return model.model_validate_json(raw)
     except ValidationError as exc:
-        raise _invalid(file, exc) from exc
+        raise invalid_file(file, exc, fix=fix) from exc
 
 
-def _invalid(file: Path, exc: ValidationError) -> ArtifactError:
+def invalid_file(file: Path, exc: ValidationError, *, fix: str = _REBUILD) -> ArtifactError:
+    """Return the error that names the first key that does not fit."""
     first = exc.errors(include_url=False)[0]
-    return ArtifactError(file, ".".join(str(part) for part in first["loc"]), first["msg"], _REBUILD)
+    return ArtifactError(file, ".".join(str(part) for part in first["loc"]), first["msg"], fix)
 
 
 def _check_names(file: Path, manifest: Manifest, calibration: Calibration) -> None:
@@ -277,7 +289,7 @@ def _check_names(file: Path, manifest: Manifest, calibration: Calibration) -> No
 def _parse_reference(path: Path, payload: Mapping[str, bytes], manifest: Manifest) -> Reference | None:
     if REFERENCE_VECTORS not in payload:
         return None
-    labels = _parse(path / REFERENCE_LABELS, payload[REFERENCE_LABELS], ReferenceLabels)
+    labels = parse_file(path / REFERENCE_LABELS, payload[REFERENCE_LABELS], ReferenceLabels)
     try:
         vectors = load_tensors(payload[REFERENCE_VECTORS])["vectors"]
     except (SafetensorError, KeyError) as exc:

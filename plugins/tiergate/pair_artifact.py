@@ -16,7 +16,7 @@ from dataclasses import asdict
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from tiergate.artifact import digest_of, replace_folder
+from tiergate.artifact import digest_of, invalid_file, parse_file, read_file, replace_folder, to_json
 from tiergate.artifact_format import Encoder, Metric, TrainingData
 from tiergate.errors import ArtifactError
 from tiergate.policy.error_bound import ErrorCut
@@ -43,7 +43,6 @@ _REBUILD = "rebuild the pair model with `make pairs` or `tiergate calibrate cach
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1)]
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Frozen(BaseModel):
@@ -118,14 +117,14 @@ def load_pair_model(path: Path, *, encoder_digest: str | None = None) -> PairMod
     raw, manifest = load_pair_manifest(path)
     payload: dict[str, bytes] = {}
     for name in PAYLOAD:
-        payload[name] = _read(path / name)
+        payload[name] = read_file(path / name, fix=_REBUILD)
         if digest_of(payload[name]) != manifest.files[name]:
             problem = "its digest is not the one in manifest.json, so it was changed or torn"
             raise ArtifactError(path / name, f"files.{name}", problem, _REBUILD)
     if encoder_digest is not None and encoder_digest != manifest.encoder.digest:
         problem = f"was trained on the encoder {manifest.encoder.digest}, in use is {encoder_digest}"
         raise ArtifactError(path / MANIFEST, "encoder.digest", problem, "calibrate a pair model for this encoder")
-    cuts = _parse(path / CUTS, payload[CUTS], _Cuts)
+    cuts = parse_file(path / CUTS, payload[CUTS], _Cuts, fix=_REBUILD)
     return _model(path / WEIGHTS, payload[WEIGHTS], manifest, cuts, digest_of(raw))
 
 
@@ -136,7 +135,7 @@ def load_pair_manifest(path: Path) -> tuple[bytes, PairManifest]:
         ArtifactError: It is missing, torn, or of another format version.
     """
     file = path / MANIFEST
-    raw = _read(file)
+    raw = read_file(file, fix=_REBUILD)
     try:
         version = json.loads(raw)["format_version"]
     except (ValueError, KeyError, TypeError) as exc:
@@ -144,7 +143,7 @@ def load_pair_manifest(path: Path) -> tuple[bytes, PairManifest]:
     if version != FORMAT_VERSION:
         problem = f"{version!r} is unknown; this version of tiergate reads {FORMAT_VERSION}"
         raise ArtifactError(file, "format_version", problem, _REBUILD)
-    return raw, _parse(file, raw, PairManifest)
+    return raw, parse_file(file, raw, PairManifest, fix=_REBUILD)
 
 
 def write_pair_model(path: Path, *, model: PairModel, manifest: Mapping[str, Any], card: str) -> PairModel:
@@ -166,7 +165,7 @@ def write_pair_model(path: Path, *, model: PairModel, manifest: Mapping[str, Any
     }
     payload = {
         WEIGHTS: save_tensors(tensors),
-        CUTS: _to_json({"cuts": [asdict(cut) for _, cut in sorted(model.cuts.items())]}),
+        CUTS: to_json({"cuts": [asdict(cut) for _, cut in sorted(model.cuts.items())]}),
         CARD: card.encode(),
     }
     digests = {name: digest_of(data) for name, data in payload.items()}
@@ -174,8 +173,8 @@ def write_pair_model(path: Path, *, model: PairModel, manifest: Mapping[str, Any
     try:
         checked = PairManifest.model_validate(fields)
     except ValidationError as exc:
-        raise _invalid(path / MANIFEST, exc) from exc
-    payload[MANIFEST] = _to_json(checked.model_dump(mode="json"))
+        raise invalid_file(path / MANIFEST, exc, fix=_REBUILD) from exc
+    payload[MANIFEST] = to_json(checked.model_dump(mode="json"))
     try:
         return replace_folder(path, payload, load_pair_model)
     except OSError as exc:
@@ -216,28 +215,3 @@ def _fitted_until(manifest: PairManifest) -> float:
     if all(data.name != DEPLOYMENT_LABELS for data in manifest.training_data):
         return 0.0
     return datetime.fromisoformat(manifest.created_at).timestamp()
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError as exc:
-        raise ArtifactError(file, "", "the file is missing", _REBUILD) from exc
-    except OSError as exc:
-        raise ArtifactError(file, "", f"cannot be read ({exc.strerror})", "make the file readable") from exc
-
-
-def _parse(file: Path, raw: bytes, model: type[Model]) -> Model:
-    try:
-        return model.model_validate_json(raw)
-    except ValidationError as exc:
-        raise _invalid(file, exc) from exc
-
-
-def _invalid(file: Path, exc: ValidationError) -> ArtifactError:
-    first = exc.errors(include_url=False)[0]
-    return ArtifactError(file, ".".join(str(part) for part in first["loc"]), first["msg"], _REBUILD)
-
-
-def _to_json(fields: Any) -> bytes:
-    return (json.dumps(fields, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
