@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tiergate.decisions import Reason, RouteDecision, RouteOutcome
+from tiergate.exchange import Call
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan_facts import read_tier_facts, read_warm_cache
@@ -59,7 +60,7 @@ def hindrance(pipeline: Pipeline, entry: InFlight, tier: str, *, weakness: Reaso
         return None
     now = pipeline.clock.monotonic()
     latency = pipeline.latency.read(entry.request, now).get(tier)
-    in_time = fits(latency, elapsed_ms=entry.since_start_ms(now), budget_ms=budget)
+    in_time = fits(latency, elapsed_ms=entry.since_start_ms(now), budget_ms=budget, weak=_weak_call(entry))
     return None if in_time else Reason.LATENCY_BUDGET
 
 
@@ -67,6 +68,12 @@ def budget_ms(pipeline: Pipeline, entry: InFlight) -> float | None:
     """Return the latency budget of a request: its own control's, else policy's; None for none."""
     own = entry.request.controls.get("latency_budget_ms")
     return pipeline.policy.latency.p95_budget_ms if own is None else float(own)
+
+
+def _weak_call(entry: InFlight) -> Call | None:
+    """Return the call that gave the answer at hand; None for a stream, of which only the first token counts."""
+    answered = [call for call in entry.calls if call.tier is not None and call.completion_tokens > 0]
+    return answered[-1] if answered and not entry.request.stream else None
 
 
 def _plan(pipeline: Pipeline, entry: InFlight, route: RouteDecision, *, floor: str | None) -> RouteDecision:

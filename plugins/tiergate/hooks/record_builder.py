@@ -78,8 +78,7 @@ def _overhead_ms(entry: InFlight) -> float:
 def _learn(pipeline: Pipeline, entry: InFlight) -> None:
     """Remember how long the tiers took, what the gate made of the first answer, and where the session stands."""
     now = pipeline.clock.monotonic()
-    for call in entry.calls:
-        pipeline.latency.add_call(call, now)
+    pipeline.latency.add_calls(entry.calls, now)
     if entry.route.tier is not None and entry.gate is not None:
         pipeline.latency.add_outcome(entry.route.tier, entry.gate)
     if entry.session is not None and entry.tier is not None and entry.status is DecisionStatus.OK:

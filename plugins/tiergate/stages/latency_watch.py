@@ -1,5 +1,6 @@
 """How long each tier has taken of late, how long its answers were, and how often they were escalated."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from tiergate.decisions import GateDecision, GateOutcome, Reason
 from tiergate.exchange import Call, Request
 from tiergate.policy.latency import BUCKETS, Counts, TierLatency, find_bucket
+from tiergate.stages.length_watch import LengthWatch
 
 WINDOW = 1000
 """When a tier has this many times, all its counts are halved: what is older fades."""
@@ -29,17 +31,26 @@ def _no_counts() -> Counts:
 class _Times:
     counts: Counts = field(default_factory=_no_counts)
     samples: int = 0
+    foreseen: int = 0
     seen: float = 0.0
 
     def add(self, ms: float, now: float) -> None:
         if now - self.seen > STALE_S:
-            self.counts, self.samples = _no_counts(), 0
+            self.counts, self.samples, self.foreseen = _no_counts(), 0, 0
         self.seen = now
-        if self.samples >= WINDOW:
-            self.counts *= 0.5
-            self.samples //= 2
-        self.counts[find_bucket(ms)] += 1.0
         self.samples += 1
+        self._count(ms)
+
+    def foresee(self, ms: float) -> None:
+        """Count what a call that was not made would have taken; it says nothing of how the tier is now."""
+        self.foreseen += 1
+        self._count(ms)
+
+    def _count(self, ms: float) -> None:
+        if self.samples + self.foreseen > WINDOW:
+            self.counts *= 0.5
+            self.samples, self.foreseen = self.samples // 2, self.foreseen // 2
+        self.counts[find_bucket(ms)] += 1.0
 
 
 @dataclass(slots=True)
@@ -62,6 +73,30 @@ class LatencyWatch:
     _firsts: dict[str, _Times] = field(default_factory=dict)
     _outcomes: dict[str, _Outcomes] = field(default_factory=dict)
     _lengths: dict[str, float] = field(default_factory=dict)
+    _fits: dict[str, LengthWatch] = field(default_factory=dict)
+
+    def add_calls(self, calls: Sequence[Call], now: float) -> None:
+        """Count the finished calls of a request, in their order.
+
+        The other tiers are counted with the time that they would have taken by their `LengthFit`: a tier that is asked
+        only where its answer is short would look fast otherwise.
+
+        Args:
+            calls: All calls of the request.
+            now: Monotonic time in seconds, as for the other methods.
+        """
+        weak: Call | None = None
+        for call in calls:
+            if call.tier is None or call.status != "ok":
+                continue
+            fit = self._fit_of(call.tier, now)
+            if weak is not None and weak.tier != call.tier:
+                fit.add_escalation(weak, call)
+            fit.add_call(call)
+            self.add_call(call, now)
+            weak = call
+        if weak is not None and weak.completion_tokens > 0:
+            self._foresee(weak, {call.tier for call in calls})
 
     def add_call(self, call: Call, now: float) -> None:
         """Count the time of a finished call; failed and cancelled ones say nothing of an answer's time."""
@@ -95,13 +130,32 @@ class LatencyWatch:
             now: Monotonic time in seconds, as for the other methods.
         """
         times = self._firsts if request.stream else self._totals
-        return {tier: self._tier(tier, of) for tier, of in times.items() if now - of.seen <= STALE_S}
+        return {
+            tier: self._tier(tier, of, whole=not request.stream)
+            for tier, of in times.items()
+            if now - of.seen <= STALE_S
+        }
 
     def answer_tokens(self, tier: str) -> float:
         """Return how many tokens the tier's answers have of late."""
         return self._lengths.get(tier, PRIOR_TOKENS)
 
-    def _tier(self, tier: str, times: _Times) -> TierLatency:
+    def _foresee(self, answered: Call, asked: Collection[str | None]) -> None:
+        for tier, watch in self._fits.items():
+            times = self._totals.get(tier)
+            fit = watch.read() if tier not in asked and times is not None else None
+            if times is not None and fit is not None:
+                times.foresee(fit.after_ms(answered))
+
+    def _fit_of(self, tier: str, now: float) -> LengthWatch:
+        """Return the fit of a tier, a new one where its times are stale."""
+        times = self._totals.get(tier)
+        if tier not in self._fits or (times is not None and now - times.seen > STALE_S):
+            self._fits[tier] = LengthWatch()
+        return self._fits[tier]
+
+    def _tier(self, tier: str, times: _Times, *, whole: bool) -> TierLatency:
         outcomes = self._outcomes.get(tier, _Outcomes())
         ratio = outcomes.escalated / outcomes.judged
-        return TierLatency(counts=times.counts, samples=times.samples, escalation_ratio=ratio)
+        length = self._fits[tier].read() if whole and tier in self._fits else None
+        return TierLatency(counts=times.counts, samples=times.samples, escalation_ratio=ratio, length=length)

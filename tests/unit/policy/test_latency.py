@@ -1,18 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tiergate.decisions import Reason
+from tiergate.exchange import Call
 from tiergate.policy.latency import (
     BUCKETS,
     MIN_SAMPLES,
+    RATIO_MS,
+    LengthFit,
     TierLatency,
     decide_start,
     find_bucket,
     fits,
     mean_s,
     predict,
+    predict_after,
     predict_cascade,
 )
 
@@ -41,9 +47,10 @@ def test_too_few_times_predict_nothing() -> None:
 
 
 @given(st.floats(0.0, 1.0))
-def test_a_cascade_is_predicted_as_its_mixture_is(share: float) -> None:
+def test_a_cascade_is_predicted_where_long_answers_take_both_tiers_long(share: float) -> None:
     rng = np.random.default_rng(7)
-    cheap, strong = rng.lognormal(5, 0.4, 4000), rng.lognormal(6, 0.5, 4000)
+    lengths = rng.standard_normal(4000)
+    cheap, strong = np.exp(5 + 0.4 * lengths), np.exp(6 + 0.5 * lengths)
     predicted = predict_cascade(latency_of(list(cheap), share), latency_of(list(strong)))
     totals = cheap + np.where(rng.random(4000) < share, strong, 0.0)
     assert predicted is not None
@@ -81,6 +88,24 @@ def test_a_call_fits_while_its_quantile_does() -> None:
     assert not fits(slow, elapsed_ms=700, budget_ms=1000)
     assert fits(None, elapsed_ms=700, budget_ms=1000), "an unknown tier is given the chance"
     assert not fits(None, elapsed_ms=1100, budget_ms=1000)
+
+
+def with_length(samples: int) -> TierLatency:
+    counts = np.zeros(BUCKETS)
+    counts[find_bucket(RATIO_MS)] = samples
+    fit = LengthFit(base_ms=80, prompt_token_ms=0.2, answer_token_ms=10, stretch=2.0, ratios=counts, samples=samples)
+    return TierLatency(counts=latency_of([5000.0] * 50).counts, samples=50, length=fit)
+
+
+def test_a_short_answer_foretells_a_quick_escalation() -> None:
+    known, unknown = with_length(MIN_SAMPLES), with_length(MIN_SAMPLES - 1)
+    short = Call(tier="simple", model_group="g", prompt_tokens=100, completion_tokens=20)
+    assert predict_after(known, short) == pytest.approx(100 + 10 * 2 * 20, rel=0.06)
+    assert predict_after(known, None) == predict_after(unknown, short) == predict(known)
+    assert predict_after(None, short) is None
+    assert fits(known, elapsed_ms=200, budget_ms=1000, weak=short)
+    assert not fits(known, elapsed_ms=200, budget_ms=1000, weak=replace(short, completion_tokens=40))
+    assert not fits(known, elapsed_ms=200, budget_ms=1000)
 
 
 def test_the_mean_is_known_when_there_are_enough_times() -> None:
