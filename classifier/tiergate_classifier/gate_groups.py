@@ -74,12 +74,16 @@ def calibrate_groups(
         OutcomeTableError: No tier has enough outcomes, or a confidence is no probability.
     """
     fits: dict[str, tuple[NDArray[np.intp], FittedGate]] = {}
+    told: dict[str, float | None] = {}
     for tier in policy.tiers:
         good = table.measure("correct", tier.name)
         rows = np.flatnonzero(np.isfinite(good))
         if len(rows) >= LEAST_ROWS:
             prior = _prior(scores, tier.name, rows)
             fits[tier.name] = (rows, _fit(table.take(rows), tier.name, prior, seed=seed))
+            told[tier.name] = _answer_auroc(
+                table.measure("confidence", tier.name)[rows], good[rows], prior, fits[tier.name][1]
+            )
     if not fits:
         problem = f"no tier of the policy has {LEAST_ROWS} outcomes"
         fix = f"name the columns correct|TIER by the policy's tiers: {', '.join(policy.tier_names)}"
@@ -92,7 +96,8 @@ def calibrate_groups(
     figures: dict[str, GroupFigures] = {}
     for name, (rows, fitted) in fits.items():
         found, group = cuts.get(name), policy.tier(name).model_group
-        groups[group] = fitted.calibration if found is None else calibration_with_cuts(fitted, found)
+        calibration = fitted.calibration if found is None else calibration_with_cuts(fitted, found)
+        groups[group] = calibration.model_copy(update={"answer_auroc": told[name]})
         figures[group] = _figures(groups[group], fitted, table.measure("correct", name)[rows])
     return CalibratedGroups(calibration=build_calibration(groups, data), figures=figures)
 
@@ -109,6 +114,15 @@ def _prior(scores: Sequence[Mapping[str, float]] | None, tier: str, rows: NDArra
     if scores is None or any(tier not in scores[row] for row in rows.tolist()):
         return None
     return np.asarray(log_odds_of(np.array([scores[row][tier] for row in rows.tolist()])))
+
+
+def _answer_auroc(confidence: Floats, good: Floats, prior: Floats | None, fitted: FittedGate) -> float | None:
+    """Return how well what the answers tell beyond the prior orders them, on the rows that have a confidence."""
+    has = np.isfinite(confidence)
+    evidence = np.asarray(log_odds_of(fitted.left_out))
+    if prior is not None:
+        evidence = evidence - fitted.calibration.with_confidence.prior * prior
+    return auroc(evidence[has], good[has]) if has.any() else None
 
 
 def _cuts(

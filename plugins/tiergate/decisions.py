@@ -190,6 +190,7 @@ class RouteDecision:
         lower_bounds: Lower confidence bound of each score, by tier name: what `min_quality` is compared with.
         domain: The most probable domain; None when not classified.
         domain_score: P(domain).
+        strategy_domain: The domain whose `strategy` counts; None where policy's own does.
         classifier: Kind of classifier that scored ("embedded", "vllm").
         artifact_digest: Digest of the classifier artifact.
         ruled_out: What each tier that cannot take the request lacks, by tier name.
@@ -212,6 +213,7 @@ class RouteDecision:
     lower_bounds: Mapping[str, float] = field(default_factory=dict)
     domain: str | None = None
     domain_score: float | None = None
+    strategy_domain: str | None = None
     classifier: str | None = None
     artifact_digest: str | None = None
     ruled_out: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from tiergate.agent_settings import Agents, ClassifierPluginSettings, DriftSettings
 from tiergate.cache_settings import EdgeStore, ServerStore, SingleFlight, StoreLimit
 from tiergate.classifier_settings import EmbeddedClassifierSettings, ShadowSettings, VllmClassifierSettings
+from tiergate.domain_settings import Domain, find_idle_strategy
 from tiergate.errors import PolicyError
 from tiergate.plan_settings import Latency, Session, Strategy
 from tiergate.policy_section import Milliseconds, Name, Seconds, Section, Share
@@ -20,9 +21,6 @@ from tiergate.yaml_file import load_mapping
 
 ENVIRONMENT_PREFIX = "os.environ/"
 CONTROLS = ("cache", "max_age_s", "ttl_s", "start_tier", "latency_budget_ms", "session_id")
-
-MIN_DOMAIN_EXAMPLES = 10
-"""A domain of its own needs this many example prompts."""
 
 
 class Tier(Section):
@@ -76,29 +74,6 @@ class IntentRouter(Section):
     min_domain_score: Share | None = None
     max_slice_error: Share = 0.06
     budget_ms: Milliseconds = 50
-
-
-class Domain(Section):
-    """What a domain overrides."""
-
-    start_tier: Name | None = None
-    gate: Literal["bypass", "normal"] = "normal"
-    examples: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    examples_file: Path | None = None
-    min_recall: Annotated[float, Field(gt=0, le=1)] = 0.99
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.examples and self.examples_file is not None:
-            raise ValueError("examples and examples_file exclude each other; keep one")
-        if self.examples and len(self.examples) < MIN_DOMAIN_EXAMPLES:
-            raise ValueError(f"{len(self.examples)} examples are too few; give at least {MIN_DOMAIN_EXAMPLES}")
-        return self
-
-    @property
-    def has_examples(self) -> bool:
-        """Whether the domain is defined by examples of its own."""
-        return bool(self.examples) or self.examples_file is not None
 
 
 class Verifier(Section):
@@ -218,6 +193,14 @@ class Policy(Section):
         for domain, override in self.domains.items():
             if override.start_tier is not None and override.start_tier not in self.tier_names:
                 raise _at_key(f"domains.{domain}.start_tier", f"{override.start_tier!r} is no tier", known)
+            idle = find_idle_strategy(
+                override,
+                strongest_tier=self.strongest_tier,
+                routed=self.intent_router.enabled,
+                escalates=self.confidence_gate.enabled and self.confidence_gate.max_escalations > 0,
+            )
+            if idle is not None:
+                raise _at_key(f"domains.{domain}.strategy", *idle)
         for key, name in (self.agents.tiers_named() | self.classifier_plugin.tiers_named()).items():
             if name not in self.tier_names:
                 raise _at_key(key, f"{name!r} is no tier", known)

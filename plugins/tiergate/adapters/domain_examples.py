@@ -8,9 +8,10 @@ import numpy as np
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.artifact import Artifact
 from tiergate.defects import Defect, error, from_error
+from tiergate.domain_settings import MIN_DOMAIN_EXAMPLES, Domain
 from tiergate.errors import ConfigurationError, EmbedderError, PolicyError
 from tiergate.policy.domain_heads import DomainHeads, fit_domain_heads
-from tiergate.settings import MIN_DOMAIN_EXAMPLES, Domain, Policy
+from tiergate.settings import Policy
 
 if TYPE_CHECKING:
     from tiergate.adapters.onnx_embedder import OnnxEmbedder

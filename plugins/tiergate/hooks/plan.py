@@ -11,12 +11,9 @@ from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan_facts import read_tier_facts, read_warm_cache
 from tiergate.hooks.session_reader import read_session, read_tool_calls
 from tiergate.policy.confidence_gate import bypasses_gate
-from tiergate.policy.expected_cost import decide_plan, is_straight
+from tiergate.policy.expected_cost import decide_plan, is_straight, keeps_doubtful, strategy_of
 from tiergate.policy.latency import decide_start, fits
 from tiergate.policy.session import decide_session_tier, is_looping
-
-_WEAK = frozenset({Reason.CONFIDENCE_LOW, Reason.CONFIDENCE_MIDDLE, Reason.VERIFIER_REJECTED})
-"""Reasons of an answer that is only doubtful: it is all there."""
 
 
 def plan_start(pipeline: Pipeline, entry: InFlight, data: Mapping[str, Any]) -> RouteDecision:
@@ -26,7 +23,7 @@ def plan_start(pipeline: Pipeline, entry: InFlight, data: Mapping[str, Any]) -> 
     if sticky:
         entry.session = read_session(entry.request, data)
         reached = pipeline.sessions.find(entry.session, entry.started) if entry.session is not None else None
-    if pipeline.policy.strategy == "auto":
+    if strategy_of(route, pipeline.policy) == "auto":
         route = _plan(pipeline, entry, route, floor=reached)
     if sticky:
         looping = is_looping(read_tool_calls(entry.request, data))
@@ -53,7 +50,7 @@ def hindrance(pipeline: Pipeline, entry: InFlight, tier: str, *, weakness: Reaso
         weakness: Why the answer at hand is not good enough. A plan of one tier takes one of low confidence as it is,
             but not a defective one.
     """
-    if weakness in _WEAK and is_straight(entry.route, pipeline.policy):
+    if keeps_doubtful(entry.route, pipeline.policy, weakness):
         return Reason.STRAIGHT_PLAN
     budget = budget_ms(pipeline, entry)
     if budget is None:

@@ -4,8 +4,9 @@ A plan starts at a tier. A straight one asks that tier only; a cascade asks the 
 answer weak. Both are special cases of one problem: least expected cost at a quality (Dekoninck et al. 2024, "A unified
 approach to routing and cascading for LLMs"). Before any call the router's score of a tier is all that is known, so
 what the gate will see is predicted: its evidence is taken as normal with equal spread over good and over bad answers
-(the binormal model, Green and Swets 1966), at the distance that gives `GATE_AUROC`, and put together with the score by
-Bayes' rule. That prediction is calibrated by construction: over all answers the confidence averages to the score.
+(the binormal model, Green and Swets 1966), at the distance that gives the area under its ROC curve, and put together
+with the score by Bayes' rule. That prediction is calibrated by construction: over all answers the confidence averages
+to the score.
 """
 
 import math
@@ -15,16 +16,20 @@ from statistics import NormalDist
 from typing import Final
 
 from tiergate.decisions import PlanCost, Reason, RouteDecision, RouteOutcome
+from tiergate.plan_settings import Strategy
 from tiergate.settings import Policy
 
 GATE_AUROC: Final = 0.75
-"""How well the gate tells good from bad answers: about the middle of what left-out tables show, .61 to .84."""
+"""How well the gate tells good from bad answers, before there are outcomes: left-out tables have .61 to .84."""
 JUDGE_TOKENS: Final = 50
 """Length of a judge's verdict in tokens."""
 
 _NORMAL: Final = NormalDist()
-_DISTANCE: Final = math.sqrt(2) * _NORMAL.inv_cdf(GATE_AUROC)
+_AUROCS: Final = (0.501, 0.999)
+"""A gate that orders worse than by chance, or without a fault, is taken as nearly so."""
 _LEAST: Final = 1e-6
+_DOUBTFUL: Final = frozenset({Reason.CONFIDENCE_LOW, Reason.CONFIDENCE_MIDDLE, Reason.VERIFIER_REJECTED})
+"""Reasons of an answer that is all there."""
 _OWN_CHOICES: Final = frozenset({Reason.SCORE_MEETS_QUALITY, Reason.NO_TIER_MEETS_QUALITY})
 
 
@@ -37,6 +42,7 @@ class TierFacts:
         bound: Its lower confidence bound.
         call_usd: Expected cost of the call.
         verifier_usd: Expected cost of verifying one answer.
+        gate_auroc: How well the gate tells the tier's good answers from its bad ones.
         seconds: Expected time; None when not known.
         fits: Whether a plan of this tier alone is within the latency budget as far as that is known.
         cascade_fits: The same for a cascade that starts here.
@@ -46,6 +52,7 @@ class TierFacts:
     bound: float
     call_usd: float
     verifier_usd: float = 0.0
+    gate_auroc: float = GATE_AUROC
     seconds: float | None = None
     fits: bool = True
     cascade_fits: bool = True
@@ -64,20 +71,22 @@ class WarmCache:
     lost_usd: float
 
 
-def predict_below(score: float, cut: float) -> tuple[float, float]:
+def predict_below(score: float, cut: float, auroc: float = GATE_AUROC) -> tuple[float, float]:
     """Return P(confidence is below a cut and the answer is good), and the same for a bad one.
 
     Args:
         score: P(good) before the answer is seen.
         cut: The cut on P(good) afterwards.
+        auroc: How well what the answer tells orders good above bad ones.
     """
     if cut <= 0.0:
         return 0.0, 0.0
     if cut >= 1.0:
         return score, 1.0 - score
     score = min(max(score, _LEAST), 1.0 - _LEAST)
-    threshold = (_log_odds(cut) - _log_odds(score)) / _DISTANCE + _DISTANCE / 2
-    return score * _NORMAL.cdf(threshold - _DISTANCE), (1.0 - score) * _NORMAL.cdf(threshold)
+    distance = math.sqrt(2) * _NORMAL.inv_cdf(min(max(auroc, _AUROCS[0]), _AUROCS[1]))
+    threshold = (_log_odds(cut) - _log_odds(score)) / distance + distance / 2
+    return score * _NORMAL.cdf(threshold - distance), (1.0 - score) * _NORMAL.cdf(threshold)
 
 
 def decide_plan(
@@ -104,7 +113,9 @@ def decide_plan(
         floor: Least tier of the request's session; None for none.
         warm: What the session would lose by starting elsewhere; None for nothing.
     """
-    plannable = policy.strategy == "auto" and route.outcome is RouteOutcome.ROUTED and route.reason in _OWN_CHOICES
+    plannable = (
+        strategy_of(route, policy) == "auto" and route.outcome is RouteOutcome.ROUTED and route.reason in _OWN_CHOICES
+    )
     if not plannable or route.tier is None or route.tier not in facts:
         return route
     known = {name: facts[name] for name in policy.tier_names if name in facts and name not in route.ruled_out}
@@ -131,9 +142,20 @@ def decide_plan(
     return replace(route, tier=tier, reason=reason, score=score, plan=best.tiers, plans=tuple(plans))
 
 
+def strategy_of(route: RouteDecision, policy: Policy) -> Strategy:
+    """Return the strategy of a request: its domain's, else policy's."""
+    override = policy.domains.get(route.strategy_domain or "")
+    return policy.strategy if override is None or override.strategy is None else override.strategy
+
+
 def is_straight(route: RouteDecision, policy: Policy) -> bool:
     """Tell whether a request asks one tier only, unless its answer is defective."""
-    return policy.strategy == "route" or (len(route.plan) == 1 and route.plan[0] == route.tier)
+    return strategy_of(route, policy) == "route" or (len(route.plan) == 1 and route.plan[0] == route.tier)
+
+
+def keeps_doubtful(route: RouteDecision, policy: Policy, weakness: Reason) -> bool:
+    """Tell whether the request takes a weak answer as it is: one that is only doubtful, in a plan of one tier."""
+    return weakness in _DOUBTFUL and is_straight(route, policy)
 
 
 def _chains(start: str, policy: Policy, known: Mapping[str, TierFacts], *, cascades: bool) -> Sequence[tuple[str, ...]]:
@@ -167,9 +189,10 @@ def _cost(
         one = known[tier]
         calls_usd += reached * one.call_usd
         seconds += reached * (one.seconds or 0.0)
-        below = sum(predict_below(one.score, gate.escalate_below))
-        verifier_usd += reached * max(0.0, sum(predict_below(one.score, gate.trust_from)) - below) * one.verifier_usd
-        low_good, low_bad = predict_below(one.bound, gate.escalate_below)
+        below = sum(predict_below(one.score, gate.escalate_below, one.gate_auroc))
+        trusted_from = sum(predict_below(one.score, gate.trust_from, one.gate_auroc))
+        verifier_usd += reached * max(0.0, trusted_from - below) * one.verifier_usd
+        low_good, low_bad = predict_below(one.bound, gate.escalate_below, one.gate_auroc)
         quality += missed * (one.bound - low_good)
         missed *= low_good + low_bad
         reached *= below

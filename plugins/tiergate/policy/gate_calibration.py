@@ -100,6 +100,8 @@ class GroupCalibration(_Frozen):
         without_confidence: Evidence that stands alone where there is none.
         escalate_below: Lower cut that the outcomes suggest; None when they suggest none.
         trust_from: Upper cut that the outcomes suggest; None when they suggest none.
+        answer_auroc: How well what the answer tells beyond the router's prior orders good above bad answers, on
+            left-out rows; None when all outcomes are alike, and in files of an earlier version.
     """
 
     method: Name
@@ -112,6 +114,7 @@ class GroupCalibration(_Frozen):
     without_confidence: Evidence
     escalate_below: Probability | None = None
     trust_from: Probability | None = None
+    answer_auroc: Probability | None = None
 
     @model_validator(mode="after")
     def _keeps_the_order(self) -> Self:

@@ -1,6 +1,6 @@
 """The routing decision: the cheapest tier that is good enough, unless a domain says otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tiergate.decisions import Reason, RouteDecision, RouteOutcome
 from tiergate.ports import Classification
@@ -26,6 +26,9 @@ def decide_route(
     """
     domain, domain_score = max(classification.domains.items(), key=lambda item: item[1], default=(None, None))
 
+    overridden = decide_domain_override(classification, policy)
+    strategy_domain = decide_strategy_domain(classification, policy, overridden=overridden)
+
     def decided(outcome: RouteOutcome, reason: Reason, tier: str) -> RouteDecision:
         return RouteDecision(
             outcome=outcome,
@@ -37,11 +40,11 @@ def decide_route(
             domains=classification.domains,
             domain=domain,
             domain_score=domain_score,
+            strategy_domain=strategy_domain,
             classifier=kind,
             artifact_digest=digest,
         )
 
-    overridden = decide_domain_override(classification, policy)
     if overridden is not None:
         domain, domain_score = overridden, classification.domains[overridden]
         return decided(RouteOutcome.BYPASSED, Reason.DOMAIN_OVERRIDE, _start_tier(policy, overridden))
@@ -83,15 +86,32 @@ def decide_domain_override(classification: Classification, policy: Policy) -> st
     `min_domain_score` of policy, else the artifact's own cut, else one half. Recall of these domains is
     what matters, so another domain may well score higher.
     """
-    domains = classification.domains
-    candidates = {
-        name: domains[name]
-        for name, override in policy.domains.items()
-        if override.start_tier is not None
-        and name in domains
-        and domains[name] >= find_domain_cut(classification, name, policy)
-    }
-    return max(candidates, key=lambda name: candidates[name], default=None)
+    return _most_probable(
+        classification, policy, [name for name, one in policy.domains.items() if one.start_tier is not None]
+    )
+
+
+def decide_strategy_domain(classification: Classification, policy: Policy, *, overridden: str | None) -> str | None:
+    """Return the domain whose `strategy` counts for a request, or None.
+
+    A domain that chose the tier says it alone; else the most probable one that has a strategy and reaches its cut.
+
+    Args:
+        classification: Scores of every domain.
+        policy: The whole policy.
+        overridden: From `decide_domain_override`.
+    """
+    named = [name for name, one in policy.domains.items() if one.strategy is not None]
+    if overridden is not None:
+        return overridden if overridden in named else None
+    return _most_probable(classification, policy, named)
+
+
+def _most_probable(classification: Classification, policy: Policy, names: Iterable[str]) -> str | None:
+    """Return the most probable of these domains among those that reach their cut; None when none does."""
+    scores = classification.domains
+    reached = [name for name in names if scores.get(name, 0.0) >= find_domain_cut(classification, name, policy)]
+    return max((name for name in reached if name in scores), key=lambda name: scores[name], default=None)
 
 
 def find_domain_cut(classification: Classification, domain: str, policy: Policy) -> float:

@@ -254,6 +254,7 @@ RECORD_FIELDS: Final = _described(
     ("route.lower_bounds.*", "probability", "Lower confidence bound of each score, by tier name"),
     ("route.domain", "name", "Most probable domain; null when not classified"),
     ("route.domain_score", "probability", "P(domain)"),
+    ("route.strategy_domain", "name", "Domain whose `strategy` counted; null where that of policy did"),
     ("route.classifier", "kind", "Kind of classifier that scored"),
     ("route.artifact_digest", "digest", "Classifier artifact in use"),
     ("route.ruled_out.*", "Need", "What each tier that cannot take the request lacks, by tier"),

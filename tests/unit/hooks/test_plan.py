@@ -15,6 +15,7 @@ from tests.unit.hooks.conftest import (
     request_data,
 )
 
+from tiergate.domain_settings import Domain
 from tiergate.exchange import Call
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call
@@ -200,3 +201,27 @@ async def test_route_asks_one_tier() -> None:
     bench = build_bench(strategy="route")
     row = await ask(bench, logprob=UNSURE)
     assert (row["strategy"], row["gate"]["reason"], bench.models.asked) == ("route", "straight_plan", [])
+
+
+DOMAINS = {"code": Domain(strategy="route"), "chat": Domain(strategy="auto")}
+
+
+@pytest.mark.parametrize(
+    ("domain", "strategy", "gate", "asked"),
+    [
+        ("code", "route", "skipped", []),
+        ("chat", "cascade", "escalated", ["tier-medium"]),
+        ("general", "cascade", "escalated", ["tier-frontier"]),
+    ],
+)
+async def test_a_domain_has_its_own_strategy(domain: str, strategy: str, gate: str, asked: list[str]) -> None:
+    bench = planning_bench((0.75, 0.95, 0.99), (0.001, 0.01, 0.1), strategy="cascade", **QUALITY)
+    bench.pipeline = bench.pipeline.with_policy(bench.pipeline.policy.model_copy(update={"domains": DOMAINS}))
+    bench.classifier.domain_scores = {domain: 0.9}
+    for tier in ("medium", "frontier"):
+        bench.models.answers[f"tier-{tier}"] = completion("Better.")
+    row = await ask(bench, logprob=UNSURE)
+    assert (row["strategy"], row["gate"]["outcome"]) == (strategy, gate)
+    assert [one["model_group"] for one in bench.models.asked] == asked
+    assert row["route"]["strategy_domain"] == (domain if domain != "general" else None)
+    assert bool(row["route"]["plans"]) is (domain == "chat")

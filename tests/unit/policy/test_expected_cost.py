@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiergate.decisions import PlanCost, Reason, RouteDecision, RouteOutcome
-from tiergate.policy.expected_cost import TierFacts, WarmCache, decide_plan, is_straight, predict_below
+from tiergate.policy.expected_cost import (
+    TierFacts,
+    WarmCache,
+    decide_plan,
+    is_straight,
+    keeps_doubtful,
+    predict_below,
+    strategy_of,
+)
 from tiergate.settings import Policy
 
 TIERS = ("simple", "medium", "frontier")
@@ -196,3 +204,38 @@ def test_without_auto_nothing_is_planned() -> None:
 )
 def test_what_asks_one_tier_only(strategy: str, plan: tuple[str, ...], straight: bool) -> None:  # noqa: FBT001 - a parameter
     assert is_straight(routed("medium", plan=plan), policy_of(strategy=strategy)) is straight
+
+
+@given(score=st.floats(0.05, 0.95), cut=st.floats(0.05, 0.95), pair=st.tuples(SHARES, SHARES))
+def test_a_gate_that_sees_better_stays_calibrated(score: float, cut: float, pair: tuple[float, float]) -> None:
+    for auroc in pair:
+        good, bad = predict_below(score, cut, auroc)
+        assert 0 <= good <= score + 1e-9
+        assert 0 <= bad <= 1 - score + 1e-9
+        assert good <= cut * (good + bad) + 1e-9
+
+
+def test_a_blind_gate_sees_the_score_and_a_perfect_one_the_answer() -> None:
+    assert sum(predict_below(0.8, 0.7, 0.3)) == pytest.approx(0.0, abs=1e-6)
+    assert predict_below(0.6, 0.7, 0.2) == pytest.approx((0.6, 0.4))
+    good, bad = predict_below(0.8, 0.7, 1.0)
+    assert good == pytest.approx(0.0, abs=0.02)
+    assert bad == pytest.approx(0.2, abs=0.02)
+
+
+def test_a_domains_strategy_comes_before_policys() -> None:
+    policy = policy_of(strategy="cascade", domains={"code": {"strategy": "route"}, "chat": {}})
+    assert strategy_of(routed(), policy) == "cascade"
+    assert strategy_of(routed(strategy_domain="chat"), policy) == "cascade"
+    assert strategy_of(routed(strategy_domain="code"), policy) == "route"
+    assert is_straight(routed(strategy_domain="code"), policy)
+    assert keeps_doubtful(routed(strategy_domain="code"), policy, Reason.CONFIDENCE_LOW)
+    assert not keeps_doubtful(routed(strategy_domain="code"), policy, Reason.REFUSAL)
+    assert not keeps_doubtful(routed(), policy, Reason.CONFIDENCE_LOW)
+
+
+def test_only_where_a_domain_says_auto_is_anything_planned() -> None:
+    policy = policy_of(strategy="cascade", domains={"code": {"strategy": "auto"}}, intent_router={"min_quality": 0.85})
+    facts = facts_of((0.75, 0.001), (0.95, 0.01), (0.99, 0.1))
+    assert decide_plan(routed(), policy, facts, cascades=True).plans == ()
+    assert decide_plan(routed(strategy_domain="code"), policy, facts, cascades=True).plan == ("simple", "medium")

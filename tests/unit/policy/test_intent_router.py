@@ -119,3 +119,30 @@ def test_the_quality_of_the_traffic_is_what_the_cut_was_chosen_for(
     asked = policy(intent_router={"min_quality": min_quality, "min_quality_of": of})
     assert find_least_bound(found, "simple", asked) == least
     assert find_least_bound(found, "medium", asked) == min_quality  # not tested, so no cut
+
+
+def strategies(**domains: Any) -> Policy:
+    return policy(domains={"finance": {"start_tier": "frontier"}, **domains})
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ({"code": 0.6, "support": 0.3}, "code"),
+        ({"code": 0.6, "support": 0.7}, "support"),
+        ({"code": 0.4, "support": 0.3}, None),
+        ({"code": 0.6, "finance": 0.55}, None),
+        ({"other": 1.0}, None),
+    ],
+)
+def test_the_most_probable_domain_with_a_strategy_gives_it(scores: dict[str, float], expected: str | None) -> None:
+    asked = strategies(code={"strategy": "auto"}, support={"strategy": "route"})
+    found = decide_route(classified(0.99, 0.99, 1.0, **scores), asked, controls={}, kind="embedded", digest="d")
+    assert found.strategy_domain == expected
+
+
+def test_a_domain_that_chose_the_tier_gives_its_own_strategy() -> None:
+    asked = strategies(legal={"start_tier": "simple", "strategy": "cascade"}, code={"strategy": "route"})
+    seen = classified(0.1, 0.2, 1.0, legal=0.6, code=0.9)
+    found = decide_route(seen, asked, controls={}, kind="embedded", digest="d")
+    assert (found.domain, found.strategy_domain, found.tier) == ("legal", "legal", "simple")

@@ -83,6 +83,7 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "lower_bounds": {"simple": 0.9, "frontier": 0.98},
             "domain": "coding",
             "domain_score": 0.7,
+            "strategy_domain": None,
             "classifier": "embedded",
             "artifact_digest": "sha256:ab",
             "ruled_out": {"medium": "images"},
