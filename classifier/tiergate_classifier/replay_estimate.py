@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiergate.adapters.decision_columns import DecisionColumns, split_by_domain
+from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 from tiergate_classifier.replay_log import METRICS, NO_CUTS, Floats, Replayed, ReplayError, replay_columns
@@ -74,13 +75,19 @@ class Replay:
     tier_shares: dict[str, float]
 
 
-def replay(columns: DecisionColumns, policy: Policy, cuts: Classification = NO_CUTS) -> Replay:
+def replay(
+    columns: DecisionColumns,
+    policy: Policy,
+    cuts: Classification = NO_CUTS,
+    calibration: GateCalibration | None = None,
+) -> Replay:
     """Estimate what the requests of a log would have given under a policy.
 
     Args:
         columns: The log.
         policy: What to ask about.
         cuts: A classification of which only the cuts count: those of the artifact that the log was written with.
+        calibration: The gate's, for plans; None for the documented prior.
 
     Raises:
         ReplayError: The log is empty, or cannot tell: decisions change and were never explored, or too rarely.
@@ -89,7 +96,7 @@ def replay(columns: DecisionColumns, policy: Policy, cuts: Classification = NO_C
         raise ReplayError("the log", "", "has no decisions", "name a log that has some")
     if not columns.classified.any():
         raise ReplayError("the log", "route.lower_bounds", "no row has it", "replay a log of this version or later")
-    replayed = replay_columns(columns, policy, cuts)
+    replayed = replay_columns(columns, policy, cuts, calibration)
     changed = ~replayed.matched & ~replayed.fixed
     exploratory = replayed.propensity < 1.0
     informative = int((replayed.matched & exploratory & (replayed.propensity <= _DRAWN_BELOW)).sum())
@@ -231,7 +238,12 @@ class Threshold:
 
 
 def sweep(
-    columns: DecisionColumns, thresholds: Sequence[Threshold], cuts: Classification = NO_CUTS, *, by_domain: bool = True
+    columns: DecisionColumns,
+    thresholds: Sequence[Threshold],
+    cuts: Classification = NO_CUTS,
+    *,
+    by_domain: bool = True,
+    calibration: GateCalibration | None = None,
 ) -> list[SweepPoint]:
     """Replay a log under each value of a threshold: all rows, then those of each domain.
 
@@ -240,15 +252,25 @@ def sweep(
         thresholds: What to replay.
         cuts: As for `replay`.
         by_domain: Whether each domain is replayed too.
+        calibration: As for `replay`.
     """
     parts = {"": columns, **(split_by_domain(columns) if by_domain else {})}
-    return [_replay_point(domain, part, threshold, cuts) for domain, part in parts.items() for threshold in thresholds]
+    return [
+        _replay_point(domain, part, threshold, (cuts, calibration))
+        for domain, part in parts.items()
+        for threshold in thresholds
+    ]
 
 
-def _replay_point(domain: str, columns: DecisionColumns, at: Threshold, cuts: Classification) -> SweepPoint:
+def _replay_point(
+    domain: str,
+    columns: DecisionColumns,
+    at: Threshold,
+    known: tuple[Classification, GateCalibration | None],
+) -> SweepPoint:
     found, why = None, ""
     try:
-        found = replay(columns, at.policy, cuts)
+        found = replay(columns, at.policy, *known)
     except ReplayError as exc:
         why = exc.problem
     return SweepPoint(domain=domain, key=at.key, value=at.value, chosen=at.chosen, replay=found, why=why)

@@ -4,7 +4,8 @@ Two things can change: the tier, which is decided from the logged scores, and wh
 is decided from the logged confidence. Whether the log tells what would have happened depends on which calls it holds.
 
 Both decisions look at a row only to see which bounds its scores reach. Rows that reach the same ones are decided once,
-by `decide_route` and `decide_gate` on one of them, so that a million rows take well under a second.
+by `decide_route` and `decide_gate` on one of them, so that a million rows take well under a second. Where a plan has
+to be found (`strategy: auto`) each row is decided by itself: its plan depends on its very scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,13 @@ from tiergate.adapters.decision_columns import FAILURES, NONE, DecisionColumns
 from tiergate.decisions import GateOutcome, RouteDecision
 from tiergate.errors import ConfigurationError
 from tiergate.policy.confidence_gate import decide_gate
+from tiergate.policy.expected_cost import keeps_doubtful
+from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.policy.intent_router import decide_route, find_domain_cut, find_least_bound
+from tiergate.policy.latency import TierLatency
 from tiergate.ports import Classification
 from tiergate.settings import Policy
+from tiergate_classifier.replay_plan import ReplayPlanner, read_latency
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -112,13 +117,19 @@ def fit_tiers(columns: DecisionColumns, names: Sequence[str]) -> TierModel:
         )
 
 
-def replay_columns(columns: DecisionColumns, policy: Policy, cuts: Classification = NO_CUTS) -> Replayed:
+def replay_columns(
+    columns: DecisionColumns,
+    policy: Policy,
+    cuts: Classification = NO_CUTS,
+    calibration: GateCalibration | None = None,
+) -> Replayed:
     """Decide every row again under a policy.
 
     Args:
         columns: The log.
         policy: What to decide with.
         cuts: A classification of which only the cuts count: those of the artifact that the log was written with.
+        calibration: The gate's, for plans; None for the documented prior.
 
     Raises:
         ReplayError: A tier of the policy is not among the logged scores.
@@ -128,6 +139,9 @@ def replay_columns(columns: DecisionColumns, policy: Policy, cuts: Classificatio
     fixed = (columns.tier == NONE) | ~columns.classified
     logged = columns.tier.astype(np.intp)
     routes, route_of = _decide_routes(columns, policy, cuts, np.flatnonzero(~fixed))
+    planner = ReplayPlanner(policy=policy, latencies=_read_latencies(columns, names), calibration=calibration)
+    if planner.plans:
+        routes, route_of = _plan_rows(columns, routes, route_of, planner, (np.flatnonzero(~fixed), names, model))
     tiers = logged.copy()
     tiers[~fixed] = np.array([names.index(str(route.tier)) for route in routes], dtype=np.intp)[route_of]
     escalates = columns.escalated.copy()
@@ -169,6 +183,8 @@ def _decide_routes(
         name for name, override in policy.domains.items() if override.start_tier is not None and name in columns.domains
     ]
     code = code * (len(overrides) + 1) + _find_overrides(columns, policy, cuts, (rows, overrides))
+    planned = [name for name, one in policy.domains.items() if one.strategy is not None and name in columns.domains]
+    code = code * (len(planned) + 1) + _find_overrides(columns, policy, cuts, (rows, planned))
     _, first, route_of = np.unique(code, return_index=True, return_inverse=True)
     return [_decide_route(columns, policy, cuts, int(row)) for row in rows[first]], route_of
 
@@ -197,6 +213,36 @@ def _decide_route(columns: DecisionColumns, policy: Policy, cuts: Classification
     )
     controls = {"start_tier": columns.tiers[columns.tier[row]]} if columns.controlled[row] else {}
     return decide_route(found, policy, controls=controls, kind="log", digest="")
+
+
+def _plan_rows(
+    columns: DecisionColumns,
+    routes: Sequence[RouteDecision],
+    route_of: Places,
+    planner: ReplayPlanner,
+    asked: tuple[Places, Sequence[str], TierModel],
+) -> tuple[list[RouteDecision], Places]:
+    """Return each row's own route with its plan, and the rows' places among them.
+
+    A call is expected to cost what the tier's calls in the log cost for each token, times the tokens of the row.
+    """
+    rows, names, model = asked
+    planned = []
+    for row, place in zip(rows.tolist(), route_of.tolist(), strict=True):
+        bounds = _named(columns.tiers, columns.lower_bounds[row])
+        route = replace(routes[place], scores=bounds, lower_bounds=bounds)
+        usd = dict(zip(names, (model.usd_per_token * columns.tokens[row]).tolist(), strict=True))
+        planned.append(planner.plan(route, usd))
+    return planned, np.arange(len(rows))
+
+
+def _read_latencies(columns: DecisionColumns, names: Sequence[str]) -> dict[str, TierLatency]:
+    found = {}
+    for place, name in enumerate(names):
+        own = columns.tier == place
+        escalated = float(columns.escalated[own].mean()) if own.any() else 0.0
+        found[name] = read_latency(columns.first_ms[own], escalated)
+    return found
 
 
 def _named(names: Sequence[str], values: Floats) -> dict[str, float]:
@@ -231,7 +277,13 @@ def _decide_gates(
         )
         for place in first
     ]
-    escalates = np.array([gate.outcome is GateOutcome.ESCALATED for gate in decided], dtype=bool)
+    escalates = np.array(
+        [
+            gate.outcome is GateOutcome.ESCALATED and not keeps_doubtful(routes[route_of[place]], policy, gate.reason)
+            for gate, place in zip(decided, first.tolist(), strict=True)
+        ],
+        dtype=bool,
+    )
     targets = [NONE if gate.escalate_to is None else names.index(gate.escalate_to) for gate in decided]
     return escalates[gate_of], np.array(targets, dtype=np.intp)[gate_of]
 

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tiergate.decisions import GateOutcome, Reason
+from tiergate.decisions import GateOutcome, Reason, RouteDecision
 from tiergate.policy.confidence_gate import decide_gate
+from tiergate.policy.expected_cost import keeps_doubtful
+from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.policy.intent_router import decide_route
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 from tiergate_classifier.outcomes import Outcomes
 from tiergate_classifier.replay_estimate import Estimate
 from tiergate_classifier.replay_log import METRICS, Floats, ReplayError
+from tiergate_classifier.replay_plan import ReplayPlanner, read_latency
 
 RESAMPLES = 1000
 
@@ -27,15 +30,22 @@ class OutcomeReplay:
     tier_shares: dict[str, float]
 
 
-def replay_outcomes(table: Outcomes, policy: Policy, classified: Sequence[Classification]) -> OutcomeReplay:
-    """Route and gate every row of a table.
+def replay_outcomes(
+    table: Outcomes,
+    policy: Policy,
+    classified: Sequence[Classification],
+    calibration: GateCalibration | None = None,
+) -> OutcomeReplay:
+    """Route, plan and gate every row of a table.
 
-    A row that would be answered by a tier that was not run is skipped and counted.
+    A row that would be answered by a tier that was not run is skipped and counted. Plans expect of each tier its mean
+    cost and its times over the whole table: what a row itself would cost is not known before it is asked.
 
     Args:
         table: Outcomes of the policy's tiers, by tier name.
         policy: The policy.
         classified: One classification for each row.
+        calibration: The gate's, for plans; None for the documented prior.
 
     Raises:
         ReplayError: The table lacks a tier of the policy, or no row can be told.
@@ -43,8 +53,10 @@ def replay_outcomes(table: Outcomes, policy: Policy, classified: Sequence[Classi
     if missing := [name for name in policy.tier_names if name not in table.tiers]:
         raise ReplayError(table.file, f"correct|{missing[0]}", "is missing", "name the tiers as the policy does")
     rows, tiers = [], []
+    planner, usd = _read_planner(table, policy, calibration), _mean_costs(table, policy)
     for place, classification in enumerate(classified):
-        tier, values = _replay(table, policy, place, classification)
+        route = planner.plan(decide_route(classification, policy, controls={}, kind="", digest=""), usd)
+        tier, values = _replay(table, policy, place, route)
         if np.isfinite(values["quality"]):
             rows.append([values[name] for name in METRICS])
             tiers.append(tier)
@@ -59,10 +71,22 @@ def replay_outcomes(table: Outcomes, policy: Policy, classified: Sequence[Classi
     )
 
 
-def _replay(
-    table: Outcomes, policy: Policy, place: int, classification: Classification
-) -> tuple[str, dict[str, float]]:
-    route = decide_route(classification, policy, controls={}, kind="", digest="")
+def _read_planner(table: Outcomes, policy: Policy, calibration: GateCalibration | None) -> ReplayPlanner:
+    latencies = {}
+    for name in policy.tier_names:
+        confidence = table.measure("confidence", name)
+        known = confidence[np.isfinite(confidence)]
+        escalated = float((known < policy.confidence_gate.escalate_below).mean()) if len(known) else 0.0
+        latencies[name] = read_latency(table.measure("latency_ms", name), escalated)
+    return ReplayPlanner(policy=policy, latencies=latencies, calibration=calibration)
+
+
+def _mean_costs(table: Outcomes, policy: Policy) -> dict[str, float]:
+    costs = {name: table.measure("cost_usd", name) for name in policy.tier_names}
+    return {name: float(np.nanmean(cost)) for name, cost in costs.items() if np.isfinite(cost).any()}
+
+
+def _replay(table: Outcomes, policy: Policy, place: int, route: RouteDecision) -> tuple[str, dict[str, float]]:
     tier, escalations, cost, latency = str(route.tier), 0, 0.0, 0.0
     first = tier
     while True:
@@ -79,6 +103,8 @@ def _replay(
             escalations=escalations,
         )
         if gate.outcome is not GateOutcome.ESCALATED or gate.escalate_to is None:
+            break
+        if keeps_doubtful(route, policy, gate.reason):
             break
         tier, escalations = gate.escalate_to, escalations + 1
     values = {"cost_usd": cost, "latency_ms": latency, "escalated": float(escalations > 0)}

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from tiergate.policy.expected_cost import is_straight
+from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.policy.intent_router import decide_route
 from tiergate.policy.money import Price
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 from tiergate_classifier.replay_log import Floats, ReplayError
+from tiergate_classifier.replay_plan import ReplayPlanner
 
 RESAMPLES = 1000
 ESCALATED = 0.05
@@ -52,7 +55,7 @@ class TrafficCost:
         spent_usd: What the log says it cost; None where it does not say.
         baseline_usd: Everything on the baseline tier.
         routed_usd: With the policy and no escalation.
-        escalated_usd: With the policy and the given share of all requests asked again one tier up.
+        escalated_usd: With the given share of requests asked again one tier up; plans of one tier are not.
         intervals: Lower and upper end by figure.
         answer_tokens_assumed: Share of requests whose answer's length had to be assumed.
     """
@@ -93,6 +96,7 @@ def cost_traffic(
     prices: Mapping[str, Price],
     classify: Callable[[str], Classification],
     answer_tokens: int,
+    calibration: GateCalibration | None = None,
 ) -> TrafficCost:
     """Return what the traffic costs with a policy.
 
@@ -102,22 +106,35 @@ def cost_traffic(
         policy: The policy.
         prices: Price by tier.
         classify: Classifies a prompt.
-        answer_tokens: Length of answers where the log has none.
+        answer_tokens: Length of answers where the log has none; plans expect it of every answer.
+        calibration: The gate's, for plans; None for the documented prior.
     """
-    tiers = [
-        str(decide_route(classify(item.prompt), policy, controls={}, kind="", digest="").tier) for item in requests
-    ]
 
-    def price(item: TrafficRequest, tier: str) -> float:
-        answer = answer_tokens if item.completion_tokens is None else item.completion_tokens
+    def price(item: TrafficRequest, tier: str, answer: int | None = None) -> float:
+        answer = answer_tokens if answer is None else answer
         return item.prompt_tokens * prices[tier].input_usd + answer * prices[tier].output_usd
 
-    routed = np.array([price(item, tier) for item, tier in zip(requests, tiers, strict=True)])
+    def paid(item: TrafficRequest, tier: str) -> float:
+        return price(item, tier, item.completion_tokens)
+
+    planner = ReplayPlanner(policy=policy, calibration=calibration)
+    routes = [
+        planner.plan(
+            decide_route(classify(item.prompt), policy, controls={}, kind="", digest=""),
+            {tier: price(item, tier) for tier in policy.tier_names},
+        )
+        for item in requests
+    ]
+    tiers = [str(route.tier) for route in routes]
+    routed = np.array([paid(item, tier) for item, tier in zip(requests, tiers, strict=True)])
     upward = np.array(
-        [price(item, policy.stronger_tier(tier) or tier) for item, tier in zip(requests, tiers, strict=True)]
+        [
+            0.0 if is_straight(route, policy) else paid(item, policy.stronger_tier(tier) or tier)
+            for item, route, tier in zip(requests, routes, tiers, strict=True)
+        ]
     )
     columns = {
-        "baseline_usd": np.array([price(item, policy.baseline) for item in requests]),
+        "baseline_usd": np.array([paid(item, policy.baseline) for item in requests]),
         "routed_usd": routed,
         "escalated_usd": routed + ESCALATED * upward,
     }

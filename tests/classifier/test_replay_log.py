@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tiergate.adapters.decision_columns import NONE, read_columns
 from tiergate.decisions import GateOutcome, Reason
+from tiergate.domain_settings import Domain
 from tiergate.policy.confidence_gate import decide_gate
 from tiergate.policy.intent_router import decide_route
 from tiergate.ports import Classification
@@ -191,3 +192,38 @@ def test_many_rows_at_once_are_decided_as_each_row_alone_is(
         assert found.outcomes["escalated"][place] == float(judged.outcome is GateOutcome.ESCALATED)
     assert NO_CUTS.tier_cuts == {}
     assert (found.tiers != NONE).all()
+
+
+AUTO = {"strategy": "auto"}
+BOUNDED = {"simple": 0.75, "medium": 0.95, "frontier": 0.99}
+
+
+def priced(tier: str, usd: float, **changes: Any) -> dict[str, Any]:
+    route = row()["route"] | {"tier": tier, "lower_bounds": BOUNDED}
+    return row(tier, calls=[call(tier, usd, 100.0)], route=route | changes)
+
+
+LADDER = [priced("simple", 1.0), priced("medium", 10.0), priced("frontier", 100.0)]
+
+
+def test_each_row_is_planned_by_its_own_scores() -> None:
+    policy = policy_of(min_quality=0.85)
+    strict = priced("medium", 10.0, lower_bounds=BOUNDED | {"simple": 0.1})
+    routed = replayed([*LADDER, strict], policy)
+    planned = replayed([*LADDER, strict], policy.model_copy(update=AUTO))
+    assert [routed.names[place] for place in routed.tiers] == ["medium"] * 4
+    assert [planned.names[place] for place in planned.tiers] == ["simple", "simple", "simple", "medium"]
+
+
+def test_a_straight_plan_leaves_the_escalation_out() -> None:
+    assert replayed([ESCALATED], policy_of()).outcomes["escalated"].tolist() == [1.0]
+    straight = policy_of().model_copy(update={"strategy": "route"})
+    assert replayed([ESCALATED], straight).outcomes["escalated"].tolist() == [0.0]
+    refused = ESCALATED | {"gate": {"outcome": "escalated", "reason": "refusal", "confidence": 0.1}}
+    assert replayed([refused], straight).outcomes["escalated"].tolist() == [1.0]
+
+
+def test_the_strategy_of_a_domain_counts_for_its_rows_alone() -> None:
+    policy = policy_of().model_copy(update={"domains": {"code": Domain(strategy="route")}})
+    code = ESCALATED | {"route": ESCALATED["route"] | {"domains": {"code": 0.9, "general": 0.1}}}
+    assert replayed([ESCALATED, code], policy).outcomes["escalated"].tolist() == [1.0, 0.0]

@@ -61,3 +61,26 @@ def test_a_file_that_tells_nothing_is_refused(tmp_path: Path, text: str) -> None
     file.write_text(text)
     with pytest.raises(ReplayError):
         load_traffic(file)
+
+
+def test_plans_start_where_they_are_cheapest(tmp_path: Path) -> None:
+    file = tmp_path / "spend.json"
+    file.write_text(json.dumps([ROW]))
+    requests, skipped = load_traffic(file)
+    bounds = {"simple": 0.75, "medium": 0.95, "frontier": 1.0}
+    seen = Classification(scores=bounds, lower_bounds=bounds, domains={})
+    policy = policy_of(min_quality=0.85)
+    found = {
+        strategy: cost_traffic(
+            requests,
+            skipped,
+            policy.model_copy(update={"strategy": strategy}),
+            prices=PRICES,
+            classify=lambda _prompt: seen,
+            answer_tokens=5,
+        )
+        for strategy in ("route", "cascade", "auto")
+    }
+    assert (found["route"].routed_usd, found["cascade"].routed_usd, found["auto"].routed_usd) == (60.0, 60.0, 12.0)
+    assert found["route"].escalated_usd == 60.0, "one tier is asked"
+    assert found["auto"].escalated_usd == pytest.approx(12.0 + 0.05 * 60.0)

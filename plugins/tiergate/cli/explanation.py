@@ -1,10 +1,15 @@
 """Why a prompt goes to its tier, and what would send it elsewhere."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
-from tiergate.decisions import RouteDecision, RouteOutcome
+from tiergate.decisions import PlanCost, RouteDecision, RouteOutcome
+from tiergate.plan_settings import Strategy
+from tiergate.policy.confidence_gate import gate_acts
+from tiergate.policy.expected_cost import decide_plan, is_straight, strategy_of
 from tiergate.policy.intent_router import DEFAULT_CUT, decide_route
+from tiergate.policy.tier_facts import CallFacts, build_tier_facts
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 
@@ -35,7 +40,8 @@ class Explanation:
     """A routing decision with everything it rests on.
 
     Attributes:
-        decision: What is decided for the prompt.
+        decision: What is decided for the prompt, its plan and the arithmetic of its rivals included.
+        strategy: Strategy in force for it: its domain's, else policy's.
         min_quality: What a tier's lower bound must reach.
         tiers: Scores of the tiers, cheapest first.
         domains: Scores of the domains, most probable first.
@@ -44,6 +50,7 @@ class Explanation:
     """
 
     decision: RouteDecision
+    strategy: Strategy
     min_quality: float
     tiers: tuple[TierScore, ...]
     domains: tuple[DomainScore, ...]
@@ -51,7 +58,9 @@ class Explanation:
     changes: tuple[str, ...]
 
 
-def explain_route(classification: Classification, policy: Policy, *, kind: str, digest: str) -> Explanation:
+def explain_route(
+    classification: Classification, policy: Policy, *, kind: str, digest: str, calls: CallFacts | None = None
+) -> Explanation:
     """Decide the route of a classified prompt and say what it rests on.
 
     Args:
@@ -59,10 +68,15 @@ def explain_route(classification: Classification, policy: Policy, *, kind: str, 
         policy: The policy.
         kind: Kind of the classifier.
         digest: Digest of its artifact.
+        calls: What is known of the prompt's calls, for plans; None when nothing is.
     """
 
     def decide(other: Policy) -> RouteDecision:
-        return decide_route(classification, other, controls={}, kind=kind, digest=digest)
+        route = decide_route(classification, other, controls={}, kind=kind, digest=digest)
+        if calls is None:
+            return route
+        cascades = gate_acts(route, other, stream=False)
+        return decide_plan(route, other, build_tier_facts(route, other, calls), cascades=cascades)
 
     decision = decide(policy)
     minimum = policy.intent_router.min_quality
@@ -80,10 +94,13 @@ def explain_route(classification: Classification, policy: Policy, *, kind: str, 
         for name, score in sorted(classification.domains.items(), key=lambda item: -item[1])
     )
     changes = _domain_changes(domains, decision, decide(policy.model_copy(update={"domains": {}})))
-    if decision.outcome is RouteOutcome.ROUTED:
+    if decision.plan:
+        changes += _plan_changes(policy, decision, decide)
+    elif decision.outcome is RouteOutcome.ROUTED:
         changes += _quality_changes(tiers, decision, minimum)
     return Explanation(
         decision=decision,
+        strategy=strategy_of(decision, policy),
         min_quality=minimum,
         tiers=tiers,
         domains=domains,
@@ -99,6 +116,10 @@ def to_row(explanation: Explanation) -> Mapping[str, object]:
         "outcome": decision.outcome.value,
         "reason": decision.reason.value,
         "tier": decision.tier,
+        "strategy": explanation.strategy,
+        "strategy_domain": decision.strategy_domain,
+        "plan": list(decision.plan),
+        "plans": [asdict(plan) for plan in decision.plans],
         "min_quality": explanation.min_quality,
         "tiers": {
             item.tier: {"score": item.score, "lower_bound": item.lower_bound, "meets": item.meets}
@@ -156,6 +177,30 @@ def _quality_changes(tiers: tuple[TierScore, ...], decision: RouteDecision, mini
     return found
 
 
+def name_plan(tiers: Sequence[str]) -> str:
+    """Return a plan as it is shown: its tiers in the order they are asked."""
+    return " then ".join(tiers)
+
+
+def _plan_changes(policy: Policy, decision: RouteDecision, decide: Callable[[Policy], RouteDecision]) -> list[str]:
+    """Say which `min_quality` would take a cheaper plan; each sentence was tried."""
+    minimum, chosen = policy.intent_router.min_quality, _chosen(decision)
+    cheaper = [plan for plan in decision.plans if chosen is not None and plan.expected_usd < chosen.expected_usd]
+    found, taken = [], {decision.plan}
+    for plan in sorted(cheaper, key=lambda plan: -plan.quality):
+        least = math.floor(1000 * plan.quality) / 1000
+        router = policy.intent_router.model_copy(update={"min_quality": least})
+        other = decide(policy.model_copy(update={"intent_router": router})).plan
+        if other not in taken:
+            taken.add(other)
+            found.append(f"min_quality of at most {least:.3f} (now {minimum:.3f}) would take {name_plan(other)}.")
+    return found
+
+
+def _chosen(decision: RouteDecision) -> PlanCost | None:
+    return next((plan for plan in decision.plans if plan.tiers == decision.plan), None)
+
+
 def _gate_text(policy: Policy, decision: RouteDecision) -> str:
     if not policy.confidence_gate.enabled:
         return "disabled"
@@ -164,5 +209,7 @@ def _gate_text(policy: Policy, decision: RouteDecision) -> str:
         return f"bypassed for {decision.domain}"
     if decision.tier == policy.strongest_tier:
         return "strongest tier: nothing to escalate to"
+    if is_straight(decision, policy):
+        return "asks one tier: escalates a defective answer only"
     gate = policy.confidence_gate
     return f"escalates below {gate.escalate_below:g}, trusts from {gate.trust_from:g}"

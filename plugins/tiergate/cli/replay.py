@@ -12,6 +12,7 @@ from tiergate.cli.exits import bad_input, print_json, stop
 
 if TYPE_CHECKING:
     from tiergate.adapters.decision_columns import DecisionColumns
+    from tiergate.policy.gate_calibration import GateCalibration
     from tiergate.ports import Classification
     from tiergate.settings import Policy
 
@@ -67,9 +68,11 @@ def _load(path: Path) -> "Policy":
 def _replay_decisions(url: str, policy: "Policy", *, swept: bool) -> dict[str, Any]:
     estimate = import_toolkit("replay_estimate")
     columns, cuts = read_log(url, policy)
-    report: dict[str, Any] = asdict(estimate.replay(columns, policy, cuts))
+    calibration = load_calibration(policy)
+    report: dict[str, Any] = asdict(estimate.replay(columns, policy, cuts, calibration))
     if swept:
-        report["sweep"] = [asdict(point) for point in estimate.sweep(columns, _build_grid(estimate, policy), cuts)]
+        points = estimate.sweep(columns, _build_grid(estimate, policy), cuts, calibration=calibration)
+        report["sweep"] = [asdict(point) for point in points]
     return report
 
 
@@ -126,6 +129,18 @@ def read_log(url: str, policy: "Policy") -> "tuple[DecisionColumns, Classificati
     return columns, EmbeddedClassifier(artifact).cuts
 
 
+def load_calibration(policy: "Policy") -> "GateCalibration | None":
+    """Return the gate's calibration that a policy names, for plans; None where it names none.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    from tiergate.adapters.gate_calibration_file import load_gate_calibration  # noqa: PLC0415
+
+    file = policy.confidence_gate.calibration
+    return None if file is None else load_gate_calibration(file)
+
+
 def classify_prompts(prompts: Sequence[str], policy: "Policy") -> "dict[str, Classification]":
     """Return the classification of each different prompt by the policy's own artifact and encoder."""
     import asyncio  # noqa: PLC0415
@@ -154,31 +169,30 @@ def _replay_outcomes(file: Path, policy: "Policy") -> dict[str, Any]:
     table = import_toolkit("outcomes").load_outcomes(file)
     found = classify_prompts(table.prompts, policy)
     result: dict[str, Any] = asdict(
-        import_toolkit("replay_outcomes").replay_outcomes(table, policy, [found[prompt] for prompt in table.prompts])
+        import_toolkit("replay_outcomes").replay_outcomes(
+            table, policy, [found[prompt] for prompt in table.prompts], load_calibration(policy)
+        )
     )
     return result
 
 
 def _replay_traffic(file: Path, policy: "Policy", config: Path, answer_tokens: int) -> dict[str, Any]:
-    from tiergate.model_prices import find_map_price  # noqa: PLC0415
-    from tiergate.policy.money import Price  # noqa: PLC0415
-    from tiergate.proxy_config import read_proxy_config  # noqa: PLC0415
+    from tiergate.cli.tier_prices import read_prices  # noqa: PLC0415
 
     traffic = import_toolkit("replay_traffic")
     requests, skipped = traffic.load_traffic(file)
-    groups, prices = read_proxy_config(config).groups, {}
+    known = read_prices(policy, config)
     for tier in policy.tiers:
-        known = [item.price or find_map_price(item) for item in groups.get(tier.model_group, ())]
-        if not known or known[0] is None:
+        if tier.model_group not in known:
             stop(f"{config}: no price for {tier.model_group}. Fix: write its input_ and output_cost_per_token.")
-        prices[tier.name] = Price(input_usd=known[0][0], output_usd=known[0][1])
     found = classify_prompts([item.prompt for item in requests], policy)
     result: dict[str, Any] = asdict(
         traffic.cost_traffic(
             requests,
             skipped,
             policy,
-            prices=prices,
+            prices={tier.name: known[tier.model_group] for tier in policy.tiers},
+            calibration=load_calibration(policy),
             classify=found.__getitem__,
             answer_tokens=answer_tokens,
         )

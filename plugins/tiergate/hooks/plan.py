@@ -10,7 +10,7 @@ from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan_facts import read_tier_facts, read_warm_cache
 from tiergate.hooks.session_reader import read_session, read_tool_calls
-from tiergate.policy.confidence_gate import bypasses_gate
+from tiergate.policy.confidence_gate import gate_acts
 from tiergate.policy.expected_cost import decide_plan, is_straight, keeps_doubtful, strategy_of
 from tiergate.policy.latency import decide_start, fits
 from tiergate.policy.session import decide_session_tier, is_looping
@@ -79,21 +79,15 @@ def _plan(pipeline: Pipeline, entry: InFlight, route: RouteDecision, *, floor: s
         route,
         pipeline.policy,
         read_tier_facts(pipeline, entry, route, budget_ms=budget_ms(pipeline, entry)),
-        cascades=_gate_acts(pipeline, entry, route),
+        cascades=gate_acts(route, pipeline.policy, stream=entry.request.stream),
         floor=floor,
         warm=read_warm_cache(pipeline, entry),
     )
 
 
-def _gate_acts(pipeline: Pipeline, entry: InFlight, route: RouteDecision) -> bool:
-    """Tell whether the gate may replace an answer of the request."""
-    gate = pipeline.policy.confidence_gate
-    acts = gate.enabled and gate.max_escalations > 0 and not bypasses_gate(route, pipeline.policy)
-    return acts and (not entry.request.stream or gate.stream.mode == "hold")
-
-
 def _escalates_to(pipeline: Pipeline, entry: InFlight, route: RouteDecision) -> str | None:
     """Return the tier that a weak answer would go to; None when the gate would leave it."""
-    if is_straight(route, pipeline.policy) or not _gate_acts(pipeline, entry, route):
+    acts = gate_acts(route, pipeline.policy, stream=entry.request.stream)
+    if is_straight(route, pipeline.policy) or not acts:
         return None
     return pipeline.policy.stronger_tier(route.tier) if route.tier is not None else None

@@ -70,6 +70,13 @@ def bypasses_gate(route: RouteDecision, policy: Policy) -> bool:
     )
 
 
+def gate_acts(route: RouteDecision, policy: Policy, *, stream: bool) -> bool:
+    """Tell whether the gate may replace an answer of the request."""
+    gate = policy.confidence_gate
+    acts = gate.enabled and gate.max_escalations > 0 and not bypasses_gate(route, policy)
+    return acts and (not stream or gate.stream.mode == "hold")
+
+
 def _is_doubtful(signals: Mapping[str, float], policy: Policy) -> bool:
     """Tell whether a verifier is to look at an answer of which nothing was measured: it may be weak for all we know."""
     gate = policy.confidence_gate

@@ -83,10 +83,11 @@ def predict_below(score: float, cut: float, auroc: float = GATE_AUROC) -> tuple[
         return 0.0, 0.0
     if cut >= 1.0:
         return score, 1.0 - score
-    score = min(max(score, _LEAST), 1.0 - _LEAST)
+    given, score = score, min(max(score, _LEAST), 1.0 - _LEAST)
     distance = math.sqrt(2) * _NORMAL.inv_cdf(min(max(auroc, _AUROCS[0]), _AUROCS[1]))
     threshold = (_log_odds(cut) - _log_odds(score)) / distance + distance / 2
-    return score * _NORMAL.cdf(threshold - distance), (1.0 - score) * _NORMAL.cdf(threshold)
+    good, bad = score * _NORMAL.cdf(threshold - distance), (1.0 - score) * _NORMAL.cdf(threshold)
+    return min(good, given), min(bad, 1.0 - given)
 
 
 def decide_plan(

@@ -65,3 +65,19 @@ def test_a_bad_policy_is_exit_code_two(
 
 def test_an_empty_prompt_is_exit_code_two(tiergate: Callable[..., Result]) -> None:
     assert tiergate("explain", "  ").exit_code == 2
+
+
+def test_auto_shows_the_plans_with_the_pack_s_prices(tiergate: Callable[..., Result], tmp_path: Path) -> None:
+    pack = shutil.copytree(locate_pack("quickstart"), tmp_path / "pack")
+    policy = pack / "policy.yaml"
+    policy.write_text(policy.read_text(encoding="utf-8") + "\nstrategy: auto\n", encoding="utf-8")
+    asked = ("explain", "What is the capital of France?", "--policy", str(policy))
+    text = tiergate(*asked).stdout
+    assert "strategy auto, of policy" in text
+    assert [line for line in text.splitlines() if line.endswith("taken")]
+    row = json.loads(tiergate(*asked, "--json", "--answer-tokens", "100").stdout)
+    assert row["plan"] == [row["tier"], *row["plan"][1:]]
+    assert {len(plan["tiers"]) for plan in row["plans"]} == {1, 2}
+    missing = tiergate(*asked, "--config", str(tmp_path / "none.yaml"))
+    assert missing.exit_code == 0
+    assert "No plan: the router's tier has no price" in missing.stdout

@@ -5,6 +5,9 @@ from hypothesis import strategies as st
 
 from tiergate.cli.explanation import Explanation, explain_route, to_row
 from tiergate.decisions import RouteOutcome
+from tiergate.domain_settings import Domain
+from tiergate.policy.money import Price
+from tiergate.policy.tier_facts import CallFacts
 from tiergate.ports import Classification
 from tiergate.settings import Policy
 
@@ -81,3 +84,52 @@ def test_the_row_is_plain() -> None:
     row = to_row(explain(classified([0.1, 0.2, 0.3])))
     assert row["tier"] == "frontier"
     assert row["reason"] == "no_tier_meets_quality"
+
+
+PRICES = {f"tier-{name}": Price(input_usd=usd, output_usd=usd) for name, usd in zip(TIERS, (1, 10, 100), strict=True)}
+CALLS = CallFacts(price=PRICES.get, prompt_tokens=10, answer_tokens=lambda _tier: 30.0)
+
+
+def planned(
+    bounds: list[float], calls: CallFacts | None = CALLS, min_quality: float = 0.85, **update: object
+) -> Explanation:
+    auto = policy(min_quality=min_quality).model_copy(update={"strategy": "auto", **update})
+    return explain_route(classified(bounds), auto, kind="embedded", digest="d", calls=calls)
+
+
+def test_auto_shows_every_plan_and_the_one_that_is_taken() -> None:
+    explanation = planned([0.75, 0.95, 0.99])
+    assert (explanation.strategy, explanation.decision.plan) == ("auto", ("simple", "medium"))
+    row = to_row(explanation)
+    assert row["plan"] == ["simple", "medium"]
+    plans = row["plans"]
+    assert isinstance(plans, list)
+    good = [plan for plan in plans if plan["quality"] >= 0.85]
+    assert min(good, key=lambda plan: plan["expected_usd"])["tiers"] == ("simple", "medium")
+    assert explanation.gate == "escalates below 0.7, trusts from 0.85"
+
+
+@given(st.lists(shares, min_size=3, max_size=3))
+def test_the_quality_that_would_take_a_cheaper_plan_does(bounds: list[float]) -> None:
+    explanation = planned(bounds)
+    for change in explanation.changes:
+        if "of at most" in change:
+            named = change.rstrip(".").split(" would take ")[1]
+            again = planned(bounds, min_quality=number_in(change.replace("min_quality", "")))
+            assert " then ".join(again.decision.plan) == named
+
+
+def test_without_prices_nothing_is_planned_and_the_router_s_choice_stands() -> None:
+    explanation = planned(
+        [0.75, 0.95, 0.99], calls=CallFacts(price=lambda _group: None, prompt_tokens=1, answer_tokens=lambda _tier: 1.0)
+    )
+    assert (explanation.decision.plan, explanation.decision.tier) == ((), "medium")
+    assert planned([0.75, 0.95, 0.99], calls=None).decision.plan == ()
+
+
+def test_the_domain_s_strategy_is_named() -> None:
+    domains = {"general": Domain(strategy="route")}
+    explanation = planned([0.75, 0.95, 0.99], domains=domains)
+    assert (explanation.strategy, explanation.decision.strategy_domain) == ("route", "general")
+    assert explanation.gate == "asks one tier: escalates a defective answer only"
+    assert explanation.decision.plans == ()

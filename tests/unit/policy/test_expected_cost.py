@@ -210,8 +210,8 @@ def test_what_asks_one_tier_only(strategy: str, plan: tuple[str, ...], straight:
 def test_a_gate_that_sees_better_stays_calibrated(score: float, cut: float, pair: tuple[float, float]) -> None:
     for auroc in pair:
         good, bad = predict_below(score, cut, auroc)
-        assert 0 <= good <= score + 1e-9
-        assert 0 <= bad <= 1 - score + 1e-9
+        assert 0 <= good <= score
+        assert 0 <= bad <= 1 - score
         assert good <= cut * (good + bad) + 1e-9
 
 
@@ -239,3 +239,9 @@ def test_only_where_a_domain_says_auto_is_anything_planned() -> None:
     facts = facts_of((0.75, 0.001), (0.95, 0.01), (0.99, 0.1))
     assert decide_plan(routed(), policy, facts, cascades=True).plans == ()
     assert decide_plan(routed(strategy_domain="code"), policy, facts, cascades=True).plan == ("simple", "medium")
+
+
+def test_a_hopeless_answer_has_no_quality_at_all() -> None:
+    assert sum(predict_below(0.0, 0.7)) == pytest.approx(1.0, abs=1e-5)
+    assert predict_below(0.0, 0.7)[0] == 0.0
+    assert predict_below(1.0, 0.7)[1] == 0.0
