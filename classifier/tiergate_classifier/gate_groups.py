@@ -117,12 +117,13 @@ def _prior(scores: Sequence[Mapping[str, float]] | None, tier: str, rows: NDArra
 
 
 def _answer_auroc(confidence: Floats, good: Floats, prior: Floats | None, fitted: FittedGate) -> float | None:
-    """Return how well what the answers tell beyond the prior orders them, on the rows that have a confidence."""
-    has = np.isfinite(confidence)
+    """Return how well what the answers tell beyond the prior orders them; a half where they tell nothing."""
     evidence = np.asarray(log_odds_of(fitted.left_out))
     if prior is not None:
-        evidence = evidence - fitted.calibration.with_confidence.prior * prior
-    return auroc(evidence[has], good[has]) if has.any() else None
+        known = fitted.calibration
+        weight = np.where(np.isfinite(confidence), known.with_confidence.prior, known.without_confidence.prior)
+        evidence = np.round(evidence - weight * prior, 9)
+    return auroc(evidence, good)
 
 
 def _cuts(

@@ -1,5 +1,7 @@
 """Every tier's model group is calibrated on the outcomes of its tier, with the prior that is served."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,34 @@ def test_a_tier_without_a_neighbours_outcomes_suggests_no_cuts() -> None:
 def test_a_confidence_that_is_no_probability_is_refused() -> None:
     with pytest.raises(OutcomeTableError, match=r"confidence\|simple"):
         calibrate_groups(table(scale=100.0), POLICY, None, b"")
+
+
+def test_what_the_answers_tell_is_kept_for_plans() -> None:
+    fitted = calibrate_groups(table(), POLICY, None, b"")
+    groups = fitted.calibration.groups
+    assert groups["tier-simple"].answer_auroc == pytest.approx(fitted.figures["tier-simple"].auroc)
+    assert groups["tier-simple"].answer_auroc == pytest.approx(0.77, abs=0.08)
+    assert groups["tier-frontier"].answer_auroc == pytest.approx(0.5, abs=0.05), "no outcome of it has a confidence"
+
+
+def test_outcomes_that_are_all_alike_tell_nothing_of_the_gate() -> None:
+    known = table()
+    alike = replace(known, numbers=known.numbers | {("correct", "simple"): np.ones(len(known))})
+    assert calibrate_groups(alike, POLICY, None, b"").calibration.groups["tier-simple"].answer_auroc is None
+
+
+def test_what_the_router_knew_before_is_not_counted_as_the_answers() -> None:
+    known = table(2000)
+    good = known.measure("correct", "simple")
+    rng = np.random.default_rng(3)
+    scores = [
+        {"simple": float(one), "frontier": 0.9}
+        for one in np.clip(0.5 + 0.3 * (good - 0.5) + rng.normal(0, 0.1, 2000), 0.05, 0.95)
+    ]
+    with_prior = calibrate_groups(known, POLICY, scores, b"")
+    simple = with_prior.calibration.groups["tier-simple"]
+    assert simple.with_confidence.prior > 0
+    assert simple.answer_auroc is not None
+    assert with_prior.figures["tier-simple"].auroc is not None
+    assert simple.answer_auroc < with_prior.figures["tier-simple"].auroc - 0.05
+    assert simple.answer_auroc == pytest.approx(0.77, abs=0.06)

@@ -101,7 +101,7 @@ class GroupCalibration(_Frozen):
         escalate_below: Lower cut that the outcomes suggest; None when they suggest none.
         trust_from: Upper cut that the outcomes suggest; None when they suggest none.
         answer_auroc: How well what the answer tells beyond the router's prior orders good above bad answers, on
-            left-out rows; None when all outcomes are alike, and in files of an earlier version.
+            left-out rows, .5 where they tell nothing; None when all outcomes are alike, and in earlier files.
     """
 
     method: Name

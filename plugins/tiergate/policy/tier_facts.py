@@ -83,8 +83,7 @@ def find_gate_auroc(calibration: GateCalibration | None, model_group: str) -> fl
     group = calibration.groups.get(model_group) if calibration is not None else None
     if group is None or group.answer_auroc is None:
         return GATE_AUROC
-    rows = group.n - group.n_without_confidence
-    return (rows * group.answer_auroc + PRIOR_ROWS * GATE_AUROC) / (rows + PRIOR_ROWS)
+    return (group.n * group.answer_auroc + PRIOR_ROWS * GATE_AUROC) / (group.n + PRIOR_ROWS)
 
 
 def _within(predicted_ms: float | None, budget_ms: float | None) -> bool:

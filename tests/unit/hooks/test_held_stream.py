@@ -216,3 +216,56 @@ async def test_a_stream_that_nothing_could_come_of_is_not_held(gate: dict[str, A
     await anext(stream)
     assert upstream.given == 1
     await stream.aclose()
+
+
+def planned_bench(simple: float) -> Bench:
+    """A bench that holds streams under `strategy: auto`; the first tier alone is good enough from .85 on."""
+    bench = build_bench(
+        {"simple": simple, "medium": 0.95, "frontier": 0.99},
+        strategy="auto",
+        semantic_cache={"enabled": False},
+        intent_router={"min_quality": 0.85},
+        confidence_gate={"stream": {"mode": "hold", "max_hold_ms": 400}},
+    )
+    for tier, usd in (("simple", 0.001), ("medium", 0.01), ("frontier", 0.1)):
+        bench.models.prices[f"tier-{tier}"] = Price(input_usd=usd, output_usd=usd)
+    return bench
+
+
+async def test_the_stream_of_a_planned_cascade_is_held_and_swapped() -> None:
+    bench = planned_bench(0.75)
+    await strong_stream(bench, Upstream(chunks_of(STRONG)))
+    data, stream = await begin(bench, Upstream(chunks_of(LONG, logprob=UNSURE), pause_s=0.002))
+    got = [chunk async for chunk in stream]
+    log_call(bench, data, bench.models.asked[0]["call_id"], 0.25)
+    await bench.settle()
+    assert text_of(got) == STRONG
+    assert (bench.row["route"]["plan"], bench.row["strategy"]) == (["simple", "medium"], "cascade")
+    assert [call["tier"] for call in bench.row["calls"]] == ["simple", "medium"]
+
+
+async def test_the_stream_of_a_plan_of_one_tier_is_not_held() -> None:
+    bench, cheap = planned_bench(0.9), Upstream(chunks_of(LONG, logprob=UNSURE))
+    data, stream = await begin(bench, cheap)
+    await anext(stream)
+    assert cheap.given < 4, "the first chunk leaves as it comes"
+    got = [chunk async for chunk in stream]
+    log_call(bench, data, "call-1", 0.5)
+    await bench.settle()
+    assert not bench.models.asked
+    assert (bench.row["route"]["plan"], bench.row["strategy"]) == (["simple"], "route")
+    assert got
+
+
+async def test_a_stream_that_is_not_held_is_planned_without_a_cascade() -> None:
+    bench = planned_bench(0.75)
+    gate = bench.pipeline.policy.confidence_gate
+    recording = gate.model_copy(update={"stream": gate.stream.model_copy(update={"mode": "record"})})
+    policy = bench.pipeline.policy.model_copy(update={"confidence_gate": recording})
+    bench.pipeline = bench.pipeline.with_policy(policy)
+    data, stream = await begin(bench, Upstream(chunks_of(LONG, logprob=UNSURE)))
+    assert [chunk async for chunk in stream]
+    log_call(bench, data, "call-1", 0.5)
+    await bench.settle()
+    assert (bench.row["route"]["tier"], bench.row["route"]["plan"]) == ("medium", ["medium"])
+    assert all(len(plan["tiers"]) == 1 for plan in bench.row["route"]["plans"])

@@ -30,11 +30,11 @@ def policy_of(**sections: Any) -> Policy:
     return Policy.model_validate({"tiers": [{"name": one, "model_group": f"tier-{one}"} for one in TIERS], **sections})
 
 
-def calibrated(answer_auroc: float | None, n: int = 500, without: int = 0) -> GateCalibration:
+def calibrated(answer_auroc: float | None, n: int = 500) -> GateCalibration:
     group = GroupCalibration(
         method="m",
         n=n,
-        n_without_confidence=without,
+        n_without_confidence=0,
         scale="probability",
         knots=(0.0,),
         log_odds=(0.0,),
@@ -69,9 +69,9 @@ def test_a_verifier_has_its_price(verifier: dict[str, Any], usd: float) -> None:
     assert facts["simple"].verifier_usd == pytest.approx(usd)
 
 
-@given(st.floats(0, 1), st.integers(1, 10_000), st.integers(0, 10_000))
-def test_outcomes_move_what_the_gate_sees_away_from_the_prior(found: float, rows: int, without: int) -> None:
-    seen = find_gate_auroc(calibrated(found, n=rows + without, without=without), "tier-simple")
+@given(st.floats(0, 1), st.integers(1, 10_000))
+def test_outcomes_move_what_the_gate_sees_away_from_the_prior(found: float, rows: int) -> None:
+    seen = find_gate_auroc(calibrated(found, n=rows), "tier-simple")
     assert min(found, GATE_AUROC) - 1e-9 <= seen <= max(found, GATE_AUROC) + 1e-9
     assert abs(seen - found) <= abs(GATE_AUROC - found) * PRIOR_ROWS / (rows + PRIOR_ROWS) + 1e-9
 
