@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tiergate.decisions import RouteDecision
 from tiergate.policy.expected_cost import is_straight
 from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.policy.intent_router import decide_route
@@ -114,9 +115,6 @@ def cost_traffic(
         answer = answer_tokens if answer is None else answer
         return item.prompt_tokens * prices[tier].input_usd + answer * prices[tier].output_usd
 
-    def paid(item: TrafficRequest, tier: str) -> float:
-        return price(item, tier, item.completion_tokens)
-
     planner = ReplayPlanner(policy=policy, calibration=calibration)
     routes = [
         planner.plan(
@@ -126,32 +124,45 @@ def cost_traffic(
         for item in requests
     ]
     tiers = [str(route.tier) for route in routes]
-    routed = np.array([paid(item, tier) for item, tier in zip(requests, tiers, strict=True)])
-    upward = np.array(
-        [
-            0.0 if is_straight(route, policy) else paid(item, policy.stronger_tier(tier) or tier)
-            for item, route, tier in zip(requests, routes, tiers, strict=True)
-        ]
-    )
-    columns = {
-        "baseline_usd": np.array([paid(item, policy.baseline) for item in requests]),
-        "routed_usd": routed,
-        "escalated_usd": routed + ESCALATED * upward,
-    }
-    known = all(item.spend_usd is not None for item in requests)
-    if known:
-        columns["spent_usd"] = np.array([item.spend_usd or 0.0 for item in requests])
+    columns = _cost_columns(requests, routes, policy, price)
     return TrafficCost(
         requests=len(requests),
         skipped=skipped,
         tier_shares={name: tiers.count(name) / len(tiers) for name in policy.tier_names},
-        spent_usd=float(columns["spent_usd"].sum()) if known else None,
+        spent_usd=float(columns["spent_usd"].sum()) if "spent_usd" in columns else None,
         baseline_usd=float(columns["baseline_usd"].sum()),
-        routed_usd=float(routed.sum()),
+        routed_usd=float(columns["routed_usd"].sum()),
         escalated_usd=float(columns["escalated_usd"].sum()),
         intervals=_bootstrap(columns),
         answer_tokens_assumed=sum(item.completion_tokens is None for item in requests) / len(requests),
     )
+
+
+def _cost_columns(
+    requests: Sequence[TrafficRequest],
+    routes: Sequence[RouteDecision],
+    policy: Policy,
+    price: Callable[[TrafficRequest, str, int | None], float],
+) -> dict[str, Floats]:
+    """Return what each request costs, by figure; what was spent only where each row says it."""
+
+    def paid(item: TrafficRequest, tier: str) -> float:
+        return price(item, tier, item.completion_tokens)
+
+    def again(item: TrafficRequest, route: RouteDecision) -> float:
+        tier = str(route.tier)
+        return 0.0 if is_straight(route, policy) else paid(item, policy.stronger_tier(tier) or tier)
+
+    pairs = list(zip(requests, routes, strict=True))
+    routed = np.array([paid(item, str(route.tier)) for item, route in pairs])
+    columns = {
+        "baseline_usd": np.array([paid(item, policy.baseline) for item in requests]),
+        "routed_usd": routed,
+        "escalated_usd": routed + ESCALATED * np.array([again(item, route) for item, route in pairs]),
+    }
+    if all(item.spend_usd is not None for item in requests):
+        columns["spent_usd"] = np.array([item.spend_usd or 0.0 for item in requests])
+    return columns
 
 
 def _bootstrap(columns: Mapping[str, Floats]) -> dict[str, tuple[float, float]]:

@@ -114,10 +114,7 @@ def decide_plan(
         floor: Least tier of the request's session; None for none.
         warm: What the session would lose by starting elsewhere; None for nothing.
     """
-    plannable = (
-        strategy_of(route, policy) == "auto" and route.outcome is RouteOutcome.ROUTED and route.reason in _OWN_CHOICES
-    )
-    if not plannable or route.tier is None or route.tier not in facts:
+    if not _is_open(route, policy) or route.tier is None or route.tier not in facts:
         return route
     known = {name: facts[name] for name in policy.tier_names if name in facts and name not in route.ruled_out}
     starts = policy.tier_names[policy.tier_names.index(floor) :] if floor else policy.tier_names
@@ -157,6 +154,12 @@ def is_straight(route: RouteDecision, policy: Policy) -> bool:
 def keeps_doubtful(route: RouteDecision, policy: Policy, weakness: Reason) -> bool:
     """Tell whether the request takes a weak answer as it is: one that is only doubtful, in a plan of one tier."""
     return weakness in _DOUBTFUL and is_straight(route, policy)
+
+
+def _is_open(route: RouteDecision, policy: Policy) -> bool:
+    """Tell whether the plan of a request is still to be chosen."""
+    chosen = route.outcome is not RouteOutcome.ROUTED or route.reason not in _OWN_CHOICES
+    return not chosen and strategy_of(route, policy) == "auto"
 
 
 def _chains(start: str, policy: Policy, known: Mapping[str, TierFacts], *, cascades: bool) -> Sequence[tuple[str, ...]]:
