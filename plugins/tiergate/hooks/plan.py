@@ -29,13 +29,14 @@ def plan_start(pipeline: Pipeline, entry: InFlight, data: Mapping[str, Any]) -> 
         looping = is_looping(read_tool_calls(entry.request, data))
         route = decide_session_tier(route, pipeline.policy, session_tier=reached, looping=looping)
     chosen = route.reason in (Reason.START_TIER_CONTROL, Reason.SESSION_STICKY, Reason.FAILING_TOOL_LOOP)
-    if route.tier is None or route.outcome is RouteOutcome.BYPASSED or chosen:
+    budget = budget_ms(pipeline, entry)
+    if budget is None or route.tier is None or route.outcome is RouteOutcome.BYPASSED or chosen:
         return route
     tier, reason = decide_start(
         route.tier,
         _escalates_to(pipeline, entry, route),
         pipeline.latency.read(entry.request, entry.started),
-        budget_ms=budget_ms(pipeline, entry),
+        budget_ms=budget,
     )
     return route if reason is None else replace(route, tier=tier, reason=reason, score=route.scores.get(tier))
 

@@ -10,7 +10,7 @@ from tiergate.policy.latency import BUCKETS, MIN_SAMPLES, RATIO_MS, Counts, Leng
 WINDOW = 1000
 """When there are this many calls, all sums are halved: what is older fades."""
 FIRST_FIT = 10
-"""From this many calls on, the fit is good enough to count how far the next call is off."""
+"""From this many calls on, the fit is good enough to count how far the next call is off; it is renewed as often."""
 _SMALLEST_MS = 1e-3
 _RIDGE = 1e-9
 
@@ -55,6 +55,7 @@ class LengthWatch:
     calls: int = 0
     products: Counts = field(default_factory=_no_products)
     sums: Counts = field(default_factory=_no_sums)
+    terms: tuple[float, float, float] = (0.0, 0.0, 0.0)
     weak_tokens: float = 0.0
     strong_tokens: float = 0.0
     own: _Ratios = field(default_factory=_Ratios)
@@ -73,6 +74,9 @@ class LengthWatch:
         terms = np.array([1.0, call.prompt_tokens, call.completion_tokens]) / ms
         self.products += np.outer(terms, terms)
         self.sums += terms
+        if self.calls % FIRST_FIT == 0:
+            base, prompt, answer = self._solve().tolist()
+            self.terms = base, prompt, answer
 
     def add_escalation(self, weak: Call, strong: Call) -> None:
         """Count a call of the tier that came after a weaker tier's answer; before `add_call` of the same call."""
@@ -89,7 +93,7 @@ class LengthWatch:
 
     def _fit(self) -> LengthFit:
         ratios = self.followed if self.followed.samples >= MIN_SAMPLES else self.own
-        base, prompt, answer = self._solve().tolist()
+        base, prompt, answer = self.terms
         return LengthFit(
             base_ms=base,
             prompt_token_ms=prompt,
