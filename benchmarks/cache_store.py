@@ -7,8 +7,9 @@ Vectors are drawn around 2 000 topics, so that they have neighbours as prompts h
 tenants, and all entries of one tenant and context, which is the worst case. Bodies are 1 500 characters.
 
 Filling runs at low priority and the timed part, where the machine allows it, before everything else, so that other work
-on a shared machine shows as little as it can. The first thousand look-ups after an optimise or a start fault the
-files' pages into the process and stand apart; `look_up` is what comes after them. Rows of other sizes in the result file stay, each with its own load.
+on a shared machine shows as little as it can. The first thousand look-ups after an optimise or a start fault the files'
+pages into the process and stand apart; `look_up` is what comes after them. Rows of other sizes in the result file stay,
+each with its own load.
 """
 
 import argparse
