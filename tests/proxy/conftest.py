@@ -152,12 +152,13 @@ def running_gateway(
     policy: Callable[[dict[str, Any]], None] | None = None,
     config: Callable[[dict[str, Any]], None] | None = None,
     environ: Mapping[str, str] | None = None,
+    port: int = 0,
 ) -> Iterator[Gateway]:
     """Run a gateway of its own over a changed quickstart pack."""
     file = folder / "pack" / "config.yaml"
     if not file.exists():
         file = write_pack(folder, policy=policy, config=config)
-    with run_quickstart(file, folder, environ=environ) as (proxy, first, second):
+    with run_quickstart(file, folder, port=port, environ=environ) as (proxy, first, second):
         yield Gateway(proxy=proxy, first=first, second=second)
 
 
