@@ -1,6 +1,7 @@
 """P95, cost and quality with a latency budget beside none: production traffic on stand-in latencies that were measured.
 
     python benchmarks/latency_budget.py [--requests N]       # writes benchmarks/results/latency_budget.json
+    python benchmarks/latency_budget.py --later              # adds requests that nothing was developed on
 
 Arrivals and token counts are those of the Azure LLM inference trace 2023 (CC-BY-4.0). Times to first token, end to end
 and between tokens are medians and 95th percentiles of the LLMPerf leaderboard (ray-project/llmperf-leaderboard,
@@ -44,6 +45,8 @@ BUDGETS_MS = {
     "azure_conv": (4000, 6000, 9000, 12_000, 18_000, 24_000),
     "azure_code": (1000, 2000, 3000, 4000, 6000),
 }
+LATER, LATER_MS = (12_000, 4000), (7000, 11_000, 16_000)
+"""First request and how many, of the chat trace; budgets that the others lie between."""
 LADDERS = {"two tiers": ("small", "frontier"), "three tiers": ("small", "medium", "frontier")}
 
 
@@ -105,9 +108,9 @@ def _log_normal(median_p95: tuple[float, float], size: int, rng: np.random.Gener
     return rng.lognormal(math.log(median), math.log(p95 / median) / Z95, size)
 
 
-def read_trace(name: str, requests: int) -> tuple[Floats, Floats, Floats]:
-    """Return arrivals in seconds, prompt tokens and answer tokens."""
-    frame = pl.read_csv(SHARED / f"traces/{name}.csv.gz", n_rows=requests)
+def read_trace(name: str, requests: int, first: int = 0) -> tuple[Floats, Floats, Floats]:
+    """Return arrivals in seconds, prompt tokens and answer tokens of so many requests from the `first` on."""
+    frame = pl.read_csv(SHARED / f"traces/{name}.csv.gz").slice(first, requests)
     times = [datetime.fromisoformat(one[:26]).timestamp() for one in frame["TIMESTAMP"].to_list()]
     arrivals = np.maximum.accumulate(np.array(times) - times[0])
     return arrivals, frame["ContextTokens"].to_numpy().astype(float), frame["GeneratedTokens"].to_numpy().astype(float)
@@ -154,11 +157,13 @@ def describe(served: Served) -> dict[str, Any]:
     }
 
 
-def measure(trace: str, ladder: str, requests: int) -> dict[str, Any]:
+def measure(
+    trace: str, ladder: str, requests: int, *, first: int = 0, budgets_ms: Sequence[float] = ()
+) -> dict[str, Any]:
     """Run one trace over one ladder of tiers, without a budget and with each."""
-    tiers, rng = LADDERS[ladder], np.random.default_rng(SEED)
+    tiers, rng = LADDERS[ladder], np.random.default_rng(SEED + first)
     models = [MODELS[one] for one in tiers]
-    arrivals, prompt, answer = read_trace(trace, requests)
+    arrivals, prompt, answer = read_trace(trace, requests, first)
     table = multiple_choice("arc", [one.outcomes for one in models])
     table = replace(
         table,
@@ -192,7 +197,8 @@ def measure(trace: str, ladder: str, requests: int) -> dict[str, Any]:
     alone = {one: float(1000 * np.quantile(traffic.times_s[:, at], 0.95)) for at, one in enumerate(tiers)}
     fastest = min([*alone.values(), off["p95_ms"]["value"]])
     budgets = [
-        {"budget_ms": budget, "a_plan_meets_it": fastest <= budget, **run(budget)} for budget in BUDGETS_MS[trace]
+        {"budget_ms": budget, "a_plan_meets_it": fastest <= budget, **run(budget)}
+        for budget in budgets_ms or BUDGETS_MS[trace]
     ]
     return {
         "trace": trace,
@@ -208,7 +214,15 @@ def main() -> None:
     """Run everything and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=8000, help="the first N of each trace")
+    parser.add_argument("--later", action="store_true", help="add requests that nothing was developed on")
     asked = parser.parse_args()
+    if asked.later:
+        written = json.loads(OUT.read_text(encoding="utf-8"))
+        written["later"] = [
+            measure("azure_conv", ladder, LATER[1], first=LATER[0], budgets_ms=LATER_MS) for ladder in LADDERS
+        ]
+        OUT.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+        return
     results = [measure(trace, ladder, asked.requests) for trace in BUDGETS_MS for ladder in LADDERS]
     written = {
         "seed": SEED,
