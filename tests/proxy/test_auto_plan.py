@@ -2,14 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from tests.proxy.conftest import Gateway, write_pack
-from tests.proxy.test_golden import bare, differences, normal, send, with_entries
-
-from tiergate.demo.proxy_process import run_provider, run_proxy
+from tests.proxy.conftest import Gateway
+from tests.proxy.test_golden import beside_bare, differences, normal, send
 
 pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 PLANNED = "Translate a poem about {} into French and keep the rhyme."
@@ -30,23 +27,8 @@ def planning(policy: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Gateway]]:
-    folder = tmp_path_factory.mktemp("auto")
-    with ExitStack() as stack:
-        first = stack.enter_context(run_provider("first", folder, scenario="quickstart"))
-        second = stack.enter_context(run_provider("second", folder, scenario="quickstart"))
-        settings = {
-            "STANDIN_OPENAI_BASE": f"{first.url}/v1",
-            "STANDIN_ANTHROPIC_BASE": first.url,
-            "STANDIN_SECOND_BASE": f"{second.url}/v1",
-            "STANDIN_KEY": "stand-in",
-        }
-        gateways = []
-        for name, change in (("with", with_entries), ("bare", bare)):
-            (folder / name).mkdir()
-            file = write_pack(folder / name, policy=planning, config=change)
-            proxy = stack.enter_context(run_proxy(file, folder / name, environ=settings))
-            gateways.append(Gateway(proxy=proxy, first=first, second=second))
-        yield gateways[0], gateways[1]
+    with beside_bare(tmp_path_factory.mktemp("auto"), planning) as gateways:
+        yield gateways
 
 
 def body_of(endpoint: str, prompt: str, *, stream: bool) -> dict[str, Any]:

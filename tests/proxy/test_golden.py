@@ -5,8 +5,8 @@ groups of the same names being what tiergate routes to. Identifiers and times ar
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,9 @@ def bare(config: dict[str, Any]) -> None:
     del config["router_settings"]["fallbacks"]
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Gateway]]:
-    folder: Path = tmp_path_factory.mktemp("golden")
+@contextmanager
+def beside_bare(folder: Path, policy: Callable[[dict[str, Any]], None]) -> Iterator[tuple[Gateway, Gateway]]:
+    """Run a proxy with tiergate under a changed policy, and bare LiteLLM, on the same providers."""
     with ExitStack() as stack:
         first = stack.enter_context(run_provider("first", folder, scenario="quickstart"))
         second = stack.enter_context(run_provider("second", folder, scenario="quickstart"))
@@ -75,10 +75,16 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Ga
         gateways = []
         for name, change in (("with", with_entries), ("bare", bare)):
             (folder / name).mkdir()
-            file = write_pack(folder / name, policy=trusting, config=change)
+            file = write_pack(folder / name, policy=policy, config=change)
             proxy = stack.enter_context(run_proxy(file, folder / name, environ=settings))
             gateways.append(Gateway(proxy=proxy, first=first, second=second))
         yield gateways[0], gateways[1]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Gateway]]:
+    with beside_bare(tmp_path_factory.mktemp("golden"), trusting) as gateways:
+        yield gateways
 
 
 def body_of(endpoint: str, kind: str) -> dict[str, Any]:
