@@ -162,14 +162,13 @@ def test_a_model_of_cosine_alone_keeps_its_order() -> None:
 def test_where_cosine_is_all_there_is_no_less_is_served_than_by_cosine() -> None:
     """Many columns of noise, and a truth that only cosine knows: cosine is recognised and takes the refit's place."""
     served = {"model": 0, "static": 0}
-    shipped = PairModel(
-        feature_weight=base().feature_weight, vector_weight=np.zeros(200, dtype=np.float32), bias=0.0, cuts={}
-    )
-    for seed in range(8):
+    weight = np.random.default_rng(13).normal(size=400).astype(np.float32) * np.float32(0.2)
+    shipped = PairModel(feature_weight=base().feature_weight, vector_weight=weight, bias=0.0, cuts={})
+    for seed in range(6):
         rng = np.random.default_rng([seed, 13])
-        inputs = world(1200, 100 + seed)
-        truth = rng.random(1200) < 1 / (1 + np.exp(-40 * (inputs.cosine - 0.65)))
-        noise = rng.normal(size=(1200, 200)).astype(np.float32)
+        inputs = world(800, 100 + seed)
+        truth = rng.random(800) < 1 / (1 + np.exp(-40 * (inputs.cosine - 0.65)))
+        noise = rng.normal(size=(800, 400)).astype(np.float32)
         known = PairInputs(features=inputs.features, vectors=noise, labels=truth)
         found = calibrate(known, shipped, max_errors=(0.05,), seed=seed)
         served["model"] += found.model.cuts[0.05].hits
