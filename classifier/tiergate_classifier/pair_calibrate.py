@@ -40,6 +40,9 @@ WRONG_WEIGHT = 3.0
 """What a pair that shares no answer counts beside one that does. It turns the fit to the pure end of the scores, where
 bounds are met; the intercept is moved back, so that the scores stay log-odds."""
 
+TOLERANCE = 1e-3
+"""Where the fits end. With 1e-4 they take twice as long, and the hits differ by less than a hundredth of them."""
+
 CONFIDENCE = 0.95
 
 TOP_SHARE = 0.25
@@ -215,6 +218,6 @@ def _logistic(
     The weights sum up to the number of rows, so that the penalty means the same whatever `wrong` is.
     """
     weights = np.where(labels, 1.0, wrong)
-    model = LogisticRegression(C=strength, max_iter=500)
+    model = LogisticRegression(C=strength, max_iter=500, tol=TOLERANCE)
     model.fit(rows, labels, sample_weight=weights * (len(labels) / weights.sum()))
     return model.coef_[0].astype(np.float64), float(model.intercept_[0]) + math.log(wrong)
