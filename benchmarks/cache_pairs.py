@@ -10,6 +10,8 @@ features. The generated sets hold the label of the rule that made them.
 """
 
 import argparse
+import csv
+import gzip
 import json
 import random
 from collections.abc import Sequence
@@ -34,6 +36,9 @@ from tiergate_classifier.pair_train import FOLDS, SEED, Memory, build_sources, f
 
 BOUNDS = (0.01, 0.02, 0.05)
 KIND_FOLDS = 4
+
+LONG_LOW, LONG_HIGH = 200, 500
+"""Characters of a long question."""
 
 MANY = 10_000
 """Pairs of the large sets: what a bound of 1 or 2 % asks for."""
@@ -84,10 +89,20 @@ def stand_ins(shared: Path, memory: Memory, sources: Sequence[Source]) -> list[S
     made.append(StandIn("generated on requests", fresh.pairs, frozenset({"clinc150"})))
     made.append(StandIn("generated on questions", by_name["questions"].pairs, frozenset({"questions"})))
     made.append(StandIn("written by hand", by_name["written"].pairs, frozenset({"written"})))
+    asked = random.Random(SEED + 2).sample(long_questions(shared), 600)  # noqa: S311 - no secret
+    long = generate("long questions", asked, random.Random(SEED + 2), licence="Apache-2.0", per_base=3)  # noqa: S311
+    made.append(StandIn("generated on long questions", long.pairs, frozenset()))
     more = [text for text, _ in rng.sample(intent_rows(shared, "clinc150"), 4 * len(requests))]
     wide = generate("requests", more, rng, licence="CC-BY-3.0", per_base=3)
     large.append(StandIn(f"generated on requests, {MANY}", wide.pairs, frozenset({"clinc150"})))
     return [*made, *large]
+
+
+def long_questions(shared: Path) -> list[str]:
+    """Questions of several sentences, as in an exam; no source of the model is made of them, and none is of MMLU."""
+    with gzip.open(shared / "router" / "mmlu_pro_29models.csv.gz", "rt", encoding="utf-8", newline="") as lines:
+        rows = [row["question"].strip() for row in csv.DictReader(lines) if not row["src"].startswith("ori_mmlu-")]
+    return [text for text in dict.fromkeys(rows) if LONG_LOW <= len(text) <= LONG_HIGH]
 
 
 def mined(name: str, rows: Sequence[tuple[str, str]], memory: Memory, rng: random.Random) -> PairTable:

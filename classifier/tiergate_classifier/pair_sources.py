@@ -39,6 +39,7 @@ HARD_FACTS = tuple(
         "negation_changed",
         "antonyms",
         "direction_changed",
+        "a_fact_changed",
     )
 )
 """Features that tell two prompts of one intent have different answers. Negation is among them since one intent holds

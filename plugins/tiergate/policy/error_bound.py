@@ -165,16 +165,7 @@ def decide_cut(
     starts = _starts(n, math.log(delta) / math.log1p(-max_error))
     ranked = np.sort(scores)[::-1]
     ordered = np.sort(further_scores) if further_scores is not None else np.empty(0)
-    chosen = ErrorCut(
-        max_error=max_error,
-        confidence=confidence,
-        min_score=None,
-        labelled=n,
-        hits=0,
-        errors=0,
-        error_bound=1.0,
-        horizon=0,
-    )
+    chosen: tuple[float, int, int, int] | None = None
     level = 0.0
     for hits in _sizes(starts, n):
         level += delta * starts.get(hits, 0.0)
@@ -188,17 +179,18 @@ def decide_cut(
         if p_value(errors, count, max_error, further) > level:
             level = 0.0
             continue
-        chosen = ErrorCut(
-            max_error=max_error,
-            confidence=confidence,
-            min_score=cut,
-            labelled=n,
-            hits=count,
-            errors=errors,
-            error_bound=upper_error_bound(errors, count, confidence),
-            horizon=further,
-        )
-    return chosen
+        chosen = (cut, count, errors, further)
+    cut_, count, errors, further = chosen or (None, 0, 0, 0)
+    return ErrorCut(
+        max_error=max_error,
+        confidence=confidence,
+        min_score=cut_,
+        labelled=n,
+        hits=count,
+        errors=errors,
+        error_bound=upper_error_bound(errors, count, confidence),
+        horizon=further,
+    )
 
 
 def _starts(n: int, least: float) -> Mapping[int, float]:

@@ -12,15 +12,17 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiergate.policy import pair_words as lists
+from tiergate.policy.pair_roles import are_exchanged
 from tiergate.policy.prompt_profile import PromptProfile, profile_of
 from tiergate.ports import Vector
 
-__all__ = ["FEATURES", "ORDER_CHARACTERS", "PromptProfile", "compare", "compare_vectors", "profile_of"]
+__all__ = ["CHANGES", "FEATURES", "ORDER_CHARACTERS", "PromptProfile", "compare", "compare_vectors", "profile_of"]
 
 ORDER_CHARACTERS = 400
 """What of a prompt the comparison of order reads."""
@@ -79,8 +81,31 @@ FEATURES = (
     "middle_changed",
     "cosine_x_rare_lost",
     "cosine_x_content_jaccard",
+    "roles_exchanged",
+    "facts_changed",
+    "a_fact_changed",
 )
 """Names of the features, in the order of the model's inputs."""
+
+CHANGES = MappingProxyType(
+    {
+        "numbers_changed": 0.1,
+        "dates_changed": 0.1,
+        "units_changed": 0.1,
+        "negation_changed": 1.0,
+        "names_changed": 0.1,
+        "antonyms": 0.1,
+        "direction_changed": 1.0,
+        "quantifiers_exchanged": 1.0,
+        "asked_exchanged": 1.0,
+        "owners_exchanged": 1.0,
+        "roles_exchanged": 1.0,
+        "text_language_changed": 1.0,
+    }
+)
+"""What tells that a fact is another one, and from where on. `a_fact_changed` and `facts_changed` sum it up, so that a
+model applies what it learns of one kind of change to a kind that it has hardly met. The rarest kinds, which no source
+has many examples of, are no features of their own: their weights would be noise, and would outweigh the sum."""
 
 _ORDERED_STEMS = 24
 _TWO_BLOCKS, _SHORT_BLOCK = 2, 2
@@ -104,9 +129,12 @@ def compare(a: PromptProfile, b: PromptProfile, cosine: float) -> NDArray[np.flo
         **_facts(a, b),
         **_order(a, b),
         **_lengths(a, b),
+        **_exchanges(a, b),
     }
     values["cosine_x_rare_lost"] = cosine * values["rare_lost_high"]
     values["cosine_x_content_jaccard"] = cosine * values["content_jaccard"]
+    kinds = sum(values[name] >= least for name, least in CHANGES.items())
+    values |= {"facts_changed": math.log1p(kinds), "a_fact_changed": float(kinds > 0)}
     return np.array([values[name] for name in FEATURES], dtype=np.float32)
 
 
@@ -224,6 +252,25 @@ def _facts(a: PromptProfile, b: PromptProfile) -> dict[str, float]:
         **_sided("asked", a.asked, b.asked),
         "text_language_changed": float(a.language != b.language and bool(a.language) and bool(b.language)),
     }
+
+
+def _exchanges(a: PromptProfile, b: PromptProfile) -> dict[str, float]:
+    """Which of the words that exclude each other either side has of its own."""
+    return {
+        "quantifiers_exchanged": _exchanged(a.quantifiers, b.quantifiers),
+        "asked_exchanged": _exchanged(_asked(a), _asked(b)),
+        "owners_exchanged": _exchanged(a.owners, b.owners),
+        "roles_exchanged": float(are_exchanged(a.words, b.words)),
+    }
+
+
+def _asked(prompt: PromptProfile) -> frozenset[str]:
+    """Who, when, where, why and how; "how" counts only against another of them, since a paraphrase drops it."""
+    return prompt.asked | {"how"} if "how" in prompt.words else prompt.asked
+
+
+def _exchanged(a: frozenset[str], b: frozenset[str]) -> float:
+    return float(bool(a - b) and bool(b - a))
 
 
 def _order(a: PromptProfile, b: PromptProfile) -> dict[str, float]:

@@ -236,6 +236,25 @@ QUESTION_WORDS = MappingProxyType(
 ASKED = _words("who whom whose when where why")
 """Question words that no paraphrase exchanges."""
 
+ASKED_NOUNS = MappingProxyType(
+    {
+        "time": "when", "year": "when", "date": "when", "day": "when", "month": "when", "place": "where",
+        "country": "where", "city": "where", "location": "where", "reason": "why", "cause": "why", "person": "who",
+    }
+)  # fmt: skip
+"""Nouns after "what" or "which", to the question word that they put otherwise."""
+
+OWNERS = MappingProxyType(
+    {
+        "my": "1", "mine": "1", "our": "1", "ours": "1", "your": "2", "yours": "2", "he": "m", "him": "m", "his": "m",
+        "she": "f", "her": "f", "hers": "f", "they": "3", "them": "3", "their": "3", "theirs": "3",
+    }
+)  # fmt: skip
+"""Words that say whose a thing is, to the person. A bare "I" or "you" is left out: paraphrases exchange them."""
+
+EVEN_HANDED = _words("and or nor vs versus between with plus than as like both either")
+"""Words around which two sides may be exchanged."""
+
 PERSONS = MappingProxyType(
     {
         "i": "1", "me": "1", "my": "1", "mine": "1", "we": "1", "us": "1", "our": "1", "you": "2", "your": "2",

@@ -50,7 +50,8 @@ class PromptProfile:
         formats: Forms of answer named.
         persons: Persons named by pronouns.
         question: Kind of question; empty for none.
-        asked: Who, when, where or why, as far as the prompt says them.
+        asked: Who, when, where or why, as far as the prompt says them; "what time" is when.
+        owners: Whose things are spoken of.
         language: Language the text is written in; empty when unknown.
         directions: (from, to) pairs.
         middle: What lies between the two ends that are read.
@@ -75,6 +76,7 @@ class PromptProfile:
     persons: frozenset[str]
     question: str
     asked: frozenset[str]
+    owners: frozenset[str]
     language: str
     directions: frozenset[tuple[str, str]]
     middle: str
@@ -118,7 +120,8 @@ def profile_of(prompt: str) -> PromptProfile:
         formats=distinct & lists.FORMATS,
         persons=frozenset(lists.PERSONS[word] for word in distinct & lists.PERSONS.keys()),
         question=_question(words),
-        asked=frozenset(lists.QUESTION_WORDS[word] for word in distinct & lists.ASKED),
+        asked=_asked(words),
+        owners=frozenset(lists.OWNERS[word] for word in distinct & lists.OWNERS.keys()),
         language=_language(raw, distinct),
         directions=frozenset(_DIRECTION.findall(text)) or frozenset(_CONVERT.findall(text)),
         middle=whole[MAX_CHARACTERS:-MAX_CHARACTERS] if long else "",
@@ -189,6 +192,13 @@ def _question(words: Sequence[str]) -> str:
         after = words[words.index("how") + 1 : words.index("how") + 2]
         return f"how {after[0]}" if after and after[0] in {"many", "much", "long", "old", "far", "often"} else "how"
     return opening
+
+
+def _asked(words: Sequence[str]) -> frozenset[str]:
+    """Return who, when, where and why, in words of their own or as "what time"."""
+    nouns = (noun for word, noun in pairwise(words) if lists.QUESTION_WORDS.get(word) == "what")
+    named = {lists.ASKED_NOUNS[noun] for noun in nouns if noun in lists.ASKED_NOUNS}
+    return frozenset(named | {lists.QUESTION_WORDS[word] for word in words if word in lists.ASKED})
 
 
 def _language(raw: str, words: Collection[str]) -> str:

@@ -93,10 +93,38 @@ def test_between_equal_prompts_nothing_changed_and_everything_is_shared(text: st
         ("one_word_swapped", "sort lists", "sort sets"),
         ("spelling_lost_high", "opening hours", "opening times"),
         ("log_words_difference", "one", "one and two"),
+        ("a_fact_changed", "when did it end", "where did it end"),
+        ("a_fact_changed", "how did it end", "why did it end"),
+        ("a_fact_changed", "what year did it end", "where did it end"),
+        ("a_fact_changed", "lock my card", "lock his card"),
+        ("roles_exchanged", "Oslo pays Rome", "Rome pays Oslo"),
+        ("facts_changed", "pay 3 euros", "pay 5 dollars"),
+        ("a_fact_changed", "delete all rows", "delete some rows"),
     ],
 )
 def test_a_feature_moves_with_its_fact(name: str, a: str, b: str) -> None:
     assert values(a, b)[name] > values(a, a)[name]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("delete all rows", "delete rows"),
+        ("how do I pay", "how can you pay"),
+        ("what time does it open", "when does it open"),
+        ("lock my card", "lock the card"),
+        ("give me five ideas", "give me 5 ideas please"),
+    ],
+)
+def test_what_a_paraphrase_does_changes_no_fact(a: str, b: str) -> None:
+    assert values(a, b)["a_fact_changed"] == 0.0
+    assert values(a, b)["facts_changed"] == 0.0
+
+
+def test_more_changes_count_for_more() -> None:
+    one, two = values("pay 3 euros", "pay 5 euros"), values("pay 3 euros", "pay 5 dollars")
+    assert two["facts_changed"] > one["facts_changed"] > 0.0
+    assert two["a_fact_changed"] == one["a_fact_changed"] == 1.0
 
 
 def test_a_clause_put_first_is_no_exchange() -> None:

@@ -10,11 +10,22 @@ SETS = {
     name: getattr(pair_words, name)
     for name in (
         "FUNCTION_WORDS", "COURTESY", "NEGATIONS", "QUANTIFIERS", "COMPARATIVES", "LANGUAGE_NAMES", "FORMATS", "ASKED",
+        "EVEN_HANDED",
     )
 }  # fmt: skip
 MAPS = {
     name: getattr(pair_words, name)
-    for name in ("CONTRACTIONS", "UNITS", "DATES", "QUESTION_WORDS", "PERSONS", "NUMBER_WORDS", "MULTIPLIERS")
+    for name in (
+        "CONTRACTIONS",
+        "UNITS",
+        "DATES",
+        "QUESTION_WORDS",
+        "PERSONS",
+        "ASKED_NOUNS",
+        "OWNERS",
+        "NUMBER_WORDS",
+        "MULTIPLIERS",
+    )
 }
 
 
