@@ -1,6 +1,6 @@
 """Writes two small models of random weights in the shape of Qwen2.5, for a real vLLM server; runs in vLLM's own venv.
 
-Usage: python model_maker.py TOKENIZER_JSON FOLDER [--hidden 256 --layers 6]
+Usage: python model_maker.py TOKENIZER_JSON FOLDER [--hidden 256 --layers 6 --intermediate 704 --vocabulary 30522]
 
 The words are those of the encoder that ships. The weights mean nothing: what is shown is that the served shapes,
 labels and log-probabilities are what the adapter reads.
@@ -47,13 +47,17 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--intermediate", type=int, help="width of the feed-forward part; default 11/4 of --hidden")
+    parser.add_argument(
+        "--vocabulary", type=int, default=0, help="rows of the word table; default: the words there are"
+    )
     options = parser.parse_args()
     tokenizer = load_words(options.tokenizer)
     torch.manual_seed(0)
     shape = Qwen2Config(
-        vocab_size=len(tokenizer),
+        vocab_size=max(len(tokenizer), options.vocabulary),
         hidden_size=options.hidden,
-        intermediate_size=options.hidden * 11 // 4,
+        intermediate_size=options.intermediate or options.hidden * 11 // 4,
         num_hidden_layers=options.layers,
         num_attention_heads=options.hidden // 64,
         num_key_value_heads=2,
