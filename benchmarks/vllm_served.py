@@ -37,7 +37,7 @@ SHAPES: Mapping[str, Mapping[str, int]] = {
 }
 """The second is that of Qwen2.5-0.5B; its words are the shipped encoder's, so most of its word table is unused."""
 MODES: Mapping[str, tuple[str, ...]] = {"classify": ("--runner", "pooling"), "generate": ()}
-WARM, TIMED = 16, 160
+WARM, TIMED = 16, 80
 CONCURRENCY = (1, 16)
 
 
