@@ -33,9 +33,16 @@ def load_words(file: Path) -> PreTrainedTokenizerFast:
 
 
 def favour_digits(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Make a digit the likeliest next token, whichever sign the first hidden value has."""
+    """Make the digits the likeliest next tokens, whatever is asked.
+
+    The first hidden value is the same for every word and no layer adds to it, so the digits' logits are known.
+    """
     with torch.no_grad():
-        for digit, weight in (("1", 40.0), ("2", -40.0), ("3", 20.0)):
+        model.model.embed_tokens.weight[:, 0] = 5.0
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight[0] = 0.0
+            layer.mlp.down_proj.weight[0] = 0.0
+        for digit, weight in (("1", 1.0), ("2", 0.95), ("3", 0.9)):
             model.lm_head.weight[tokenizer.convert_tokens_to_ids(digit)] = 0.0
             model.lm_head.weight[tokenizer.convert_tokens_to_ids(digit), 0] = weight
 
