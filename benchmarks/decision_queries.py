@@ -156,6 +156,8 @@ def main() -> None:
         "rows": options.rows, "days": DAYS, "runs": RUNS, "cores": os.cpu_count(),
         "python": platform.python_version(), "databases": {},
     }  # fmt: skip
+    if options.no_postgres and RESULTS.exists():  # measured by an earlier run, whose load stands beside it
+        result["databases"] |= json.loads(RESULTS.read_text(encoding="utf-8"))["databases"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         kept = options.keep or folder

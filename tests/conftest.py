@@ -1,5 +1,6 @@
 """Servers of their own that more than one folder of tests uses."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -13,6 +14,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from selenium import webdriver
+from selenium.webdriver.remote.webdriver import WebDriver
+
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    "--no-proxy-server",
+)  # fmt: skip
 
 
 def _find_server() -> Path | None:
@@ -74,3 +83,22 @@ def postgres_url(postgres_server: Mapping[str, str]) -> Iterator[str]:
     yield "postgresql+asyncpg://{user}@{host}:{port}/".format(**postgres_server) + name
     with psycopg.connect(**postgres_server, dbname="postgres", autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """Run Debian's Chromium."""
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        yield browser
+    finally:
+        with contextlib.suppress(Exception):
+            browser.quit()

@@ -3,8 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
 
+from tiergate.demo.proxy_process import free_port, new_key
 from tiergate.telemetry.prometheus_names import list_series
 
 pytestmark = pytest.mark.proxy
@@ -55,16 +61,33 @@ def test_feedback_right_after_the_answer_finds_its_decision(gateway: Any) -> Non
 
 
 @pytest.mark.gateway
-def test_the_page_can_be_registered_in_litellms_admin_page(start_gateway: Any) -> None:
-    def register(config: dict[str, Any]) -> None:
-        config["general_settings"]["plugins"] = [
-            {"name": "tiergate", "url": "http://127.0.0.1:4000/tiergate", "display_name": "tiergate"}
-        ]
+def test_litellms_own_admin_page_shows_the_dashboard(start_gateway: Any, chromium: WebDriver, tmp_path: Path) -> None:
+    port = free_port()
 
-    with start_gateway(config=register) as gateway, gateway.proxy.client() as client:
-        listed = client.get("/api/plugins")
-        assert listed.is_success
-        assert "/tiergate" in listed.text
+    def register(config: dict[str, Any]) -> None:
+        page = {"name": "tiergate", "url": f"http://127.0.0.1:{port}/tiergate", "display_name": "tiergate"}
+        config["general_settings"]["plugins"] = [page]
+
+    # With a salt key LiteLLM also hands the frame a claim of who looks at it, which our page does not need.
+    with start_gateway(config=register, port=port, environ={"LITELLM_SALT_KEY": new_key()}) as gateway:
+        gateway.ask("What is the capital of Latvia?")
+        sign_in(chromium, gateway.proxy.url, gateway.proxy.master_key)
+        wait = WebDriverWait(chromium, 60)
+        wait.until(expected_conditions.frame_to_be_available_and_switch_to_it((By.CSS_SELECTOR, "iframe")))
+        tiles = wait.until(lambda browser: browser.find_elements(By.CSS_SELECTOR, ".tile"))
+        shown = [tile.text.splitlines() for tile in tiles]
+        chromium.switch_to.default_content()
+        chromium.save_screenshot(str(tmp_path / "admin-page.png"))
+    assert ["Requests", "1"] in [lines[:2] for lines in shown]
+
+
+def sign_in(browser: WebDriver, url: str, key: str) -> None:
+    """Open the admin page as an admin whom it has let in: its log-in itself needs LiteLLM's database."""
+    claims = {"user_id": "admin", "key": key, "user_role": "proxy_admin", "login_method": "username_password"}
+    browser.get(f"{url}/ui/")
+    browser.add_cookie({"name": "token", "value": jwt.encode(claims, key, algorithm="HS256"), "path": "/"})
+    browser.execute_script("localStorage.setItem('litellm_plugin_mode', 'tiergate')")
+    browser.get(f"{url}/ui/")
 
 
 @pytest.fixture

@@ -223,7 +223,7 @@ def test_without_litellms_tracing_ours_goes_over_otlp_into_the_clients_trace(
         assert decision.parent_span_id.hex() == "b7ad6b7169203331"
         record = gateway.final_record(headers["x-tiergate-decision-id"])
         check_event(sink, record)
-        check_exemplars(sink, record)
+        check_exemplars(sink, record, headers)
 
 
 def check_event(sink: Sink, record: dict[str, Any]) -> None:
@@ -238,7 +238,8 @@ def check_event(sink: Sink, record: dict[str, Any]) -> None:
     assert attributes(event)["gen_ai.evaluation.score.value"] == record["gate"]["confidence"]
 
 
-def check_exemplars(sink: Sink, record: dict[str, Any]) -> None:
+def check_exemplars(sink: Sink, record: dict[str, Any], headers: Mapping[str, str]) -> None:
+    """Check that exemplars lead to the trace, and that metrics, the log's row and the headers tell the same."""
     for _ in range(200):
         if "tiergate.confidence_gate.confidence" in sink.metrics():
             break
@@ -247,8 +248,15 @@ def check_exemplars(sink: Sink, record: dict[str, Any]) -> None:
     (exemplar,) = point.exemplars
     assert exemplar.trace_id.hex() == TRACE_ID
     assert exemplar.as_double == record["gate"]["confidence"]
-    cost = sum(point.as_double for point in sink.metrics()["tiergate.cost_usd"].sum.data_points)
-    assert cost == pytest.approx(record["cost_usd"])
+    costs = sink.metrics()["tiergate.cost_usd"].sum.data_points
+    assert sum(point.as_double for point in costs) == pytest.approx(record["cost_usd"])
+    paid = [exemplar for point in costs for exemplar in point.exemplars]
+    assert {exemplar.trace_id.hex() for exemplar in paid} == {TRACE_ID} == {record["trace_id"]}
+    assert sum(exemplar.as_double for exemplar in paid) == pytest.approx(
+        float(headers["x-tiergate-cost-usd"]), abs=1e-8
+    )
+    (decided,) = sink.metrics()["tiergate.requests"].sum.data_points
+    assert attributes(decided)["tier"] == headers["x-tiergate-tier"] == record["final_tier"]
 
 
 def test_an_escalation_is_kept_when_the_host_keeps_nothing(start_gateway: Any, http_sink: Sink) -> None:
