@@ -36,7 +36,9 @@ VECTOR_GAIN = 4.0
 PENALTY = 10_000.0
 ROWS_PER_SET = 500.0
 FEATURE_LIMIT = 4.0
-LENGTH_SHARE = 0.3
+LENGTH_SHARE = 0.7
+TOPIC_SHARE = 0.75
+TOPIC_PENALTY = 5.0
 WORD_PROBLEMS_SHARE = 0.25
 
 Floats = NDArray[np.float64]
@@ -101,7 +103,10 @@ def encode(prompts: Sequence[str], embedder: OnnxEmbedder) -> tuple[NDArray[np.f
 
 
 def fit_difficulty(sets: Sequence[EncodedSet]) -> DifficultyScore:
-    """Fit the score by ridge regression on centred sets, plus a fixed share of log length.
+    """Fit the score by ridge regression on centred sets, plus fixed shares of log length and of a ridge on the vector.
+
+    The first ridge is held back so far that the features say most; the one on the vector alone, held back little, says
+    what topics are hard. The shares were chosen by leaving whole sets and whole tables out.
 
     Args:
         sets: Sets to fit on. The caller sees to it that none is held out (`shared_tables.assert_trainable`).
@@ -131,7 +136,19 @@ def fit_difficulty(sets: Sequence[EncodedSet]) -> DifficultyScore:
     dimensions = sets[0].vectors.shape[1]
     coefficients[:dimensions] *= VECTOR_GAIN
     coefficients[dimensions + FEATURES.index("log_characters")] += LENGTH_SHARE
+    coefficients[:dimensions] += TOPIC_SHARE * _ridge_on_vector(sets)
+    x[:, :dimensions] /= VECTOR_GAIN
+    coefficients /= (x @ coefficients).std()
     return DifficultyScore(weight=coefficients, feature_mean=mean, feature_scale=scale, spread=np.asarray(spread))
+
+
+def _ridge_on_vector(sets: Sequence[EncodedSet]) -> Floats:
+    """Return weights on the vector, shape (D,), of unit spread within the sets; every row counts its set's share."""
+    x = np.concatenate([one.vectors - one.vectors.mean(axis=0) for one in sets]).astype(np.float64)
+    y = np.concatenate([(one.difficulty - one.difficulty.mean()) / (one.difficulty.std() + 1e-9) for one in sets])
+    weighted = x * np.concatenate([np.full(len(one.difficulty), one.share) for one in sets])[:, None]
+    weights = np.linalg.solve(weighted.T @ x + TOPIC_PENALTY * np.eye(x.shape[1]), weighted.T @ y)
+    return np.asarray(weights / ((x @ weights).std() + 1e-9))
 
 
 def encode_question_sets(

@@ -3,6 +3,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="needs the extra [train]")
 
+from tiergate_classifier import adapt
 from tiergate_classifier.adapt import BLENDS, LEAST_ROWS, PARTS, AdaptedOrder, Inputs
 
 
@@ -37,6 +38,29 @@ def test_with_many_rows_it_learns_what_the_shipped_score_does_not_know() -> None
     assert np.corrcoef(adapted.need(test), 1 - weak)[0, 1] > 0.5
     assert abs(np.corrcoef(test.need, 1 - weak)[0, 1]) < 0.2
     assert adapted.blend != "shipped"
+
+
+def test_of_more_rows_than_the_limit_a_sample_is_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[int] = []
+    kernel = adapt._kernel
+
+    def counted(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        fitted.append(len(right))
+        return kernel(left, right)
+
+    monkeypatch.setattr(adapt, "MOST_ROWS", 300)
+    monkeypatch.setattr(adapt, "_kernel", counted)
+    order = AdaptedOrder(*rows(900))
+    test, weak, _ = rows(400, seed=1)
+
+    assert np.corrcoef(order.need(test), 1 - weak)[0, 1] > 0.5
+    assert set(fitted) == {300}
+
+
+def test_no_prompts_have_no_order() -> None:
+    nothing, *_ = rows(0)
+
+    assert AdaptedOrder(*rows(800)).need(nothing).shape == (0,)
 
 
 @pytest.mark.parametrize("seed", range(4))

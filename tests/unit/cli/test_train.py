@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.classifier.labels import hidden_rule_rows
 from typer.testing import Result
 
-from tiergate.artifact import builtin_artifact_path
+from tiergate.artifact import builtin_artifact_path, load_artifact, write_artifact
 from tiergate.pack import locate_pack
 from tiergate_classifier.label_rows import write_labels
 from tiergate_classifier.promotion import switch_to
@@ -30,9 +31,6 @@ def test_from_labels_to_current_and_back(tiergate: Tiergate, common: tuple[str, 
     trained = tiergate("train", *common, "--out", "new", *rows)
     assert trained.exit_code == 0, trained.stderr
     assert "# Intent classifier of your own traffic" in trained.stdout
-    refused = tiergate("export", str(builtin_artifact_path()), "--store", "store")
-    assert refused.exit_code == 1
-    assert "never measured" in refused.stderr
     exported = json.loads(tiergate("export", "new", "--store", "store", "--override", "test", "--json").stdout)
     write_labels(tmp_path / "wrong.jsonl", hidden_rule_rows(150, flip=True))
     tiergate("train", "--labels", "wrong.jsonl", "--policy", "policy.yaml", "--out", "bad", *rows)
@@ -45,6 +43,24 @@ def test_from_labels_to_current_and_back(tiergate: Tiergate, common: tuple[str, 
     assert again.exit_code == 1
     assert "nothing changed" in again.stdout
     assert tiergate("promote", "--store", "store", "--back").stdout == f"current is {Path(bad['folder']).name}\n"
+
+
+def test_an_artifact_whose_slices_were_never_measured_is_not_exported(tiergate: Tiergate, tmp_path: Path) -> None:
+    shipped = load_artifact(builtin_artifact_path())
+    manifest = shipped.manifest.model_dump(exclude={"format_version", "labels", "files"}) | {"metrics": ()}
+    parts: dict[str, Any] = {"head": shipped.head, "calibration": shipped.calibration, "reference": shipped.reference}
+    write_artifact(tmp_path / "bare", manifest=manifest, card="", **parts)
+
+    refused = tiergate("export", "bare", "--store", "store")
+
+    assert refused.exit_code == 1
+    assert "never measured" in refused.stderr
+
+
+def test_the_artifact_that_ships_was_measured_slice_by_slice(tiergate: Tiergate) -> None:
+    exported = tiergate("export", str(builtin_artifact_path()), "--store", "store")
+
+    assert exported.exit_code == 0, exported.stderr
 
 
 def test_calibration_alone_is_a_command(tiergate: Tiergate, common: tuple[str, ...]) -> None:
