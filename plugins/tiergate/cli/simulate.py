@@ -23,7 +23,7 @@ def simulate(
         float,
         typer.Option("--degrade-classifier", help="Share of prompts whose scores are flipped.", min=0.0, max=1.0),
     ] = 0.0,
-    speed: Annotated[float, typer.Option(help="How many times faster the stand-ins answer.", min=0.1)] = 1.0,
+    speed: Annotated[float, typer.Option(help="How many times faster the stand-ins answer.", min=0.1, max=1000)] = 1.0,
     concurrency: Annotated[int, typer.Option(help="Tasks at the same time.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
