@@ -61,13 +61,15 @@ def run_scenario(
     """
     from dataclasses import asdict  # noqa: PLC0415
 
+    from tiergate.demo.proxy_process import interrupted_by_signals  # noqa: PLC0415
     from tiergate.demo.simulation import keep_grades, run_simulation  # noqa: PLC0415  httpx, SQLAlchemy and starlette
     from tiergate.demo.simulation_figures import check_goals, measure  # noqa: PLC0415
     from tiergate.demo.simulation_scenario import load_simulation  # noqa: PLC0415
 
     scenario = load_simulation(source)
     scenario = scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
-    pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency, folder=folder)
+    with interrupted_by_signals():
+        pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency, folder=folder)
     if folder is not None:
         keep_grades(pairs, folder)
     figures = measure(scenario, pairs)
