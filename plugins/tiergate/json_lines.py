@@ -41,7 +41,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
 def read_json_rows(path: Path) -> list[tuple[int, Any]]:
     """Return the number and document of each row of a log: JSON lines, one JSON list, or a list under `data`.
 
-    The last is what LiteLLM's `GET /spend/logs/v2` answers. The rows of a list are numbered from 1.
+    The rows of a list are numbered from 1.
 
     Raises:
         ConfigurationError: As for `read_json_lines`.

@@ -68,7 +68,7 @@ def test_cells_may_be_long_and_hold_line_breaks(tmp_path: Path) -> None:
     assert [item.prompt for item in load_traffic(file)[0]] == [prompt]
 
 
-def test_a_page_of_the_proxys_own_spend_logs_is_read(tmp_path: Path) -> None:
+def test_rows_below_data_are_read(tmp_path: Path) -> None:
     file = tmp_path / "page.json"
     file.write_text(json.dumps({"data": [ROW, ROW], "total": 2, "page": 1}, indent=1))
     assert len(load_traffic(file)[0]) == 2

@@ -10,7 +10,7 @@ import typer
 
 from tiergate.errors import DecisionLogError, TiergateError
 
-_LOG_FIX = "name the log as sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME, as decision_log.url does"
+_LOG_FIX = "name the log as sqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE, as decision_log.url does"
 _FIXES: Mapping[type[OSError], str] = {
     FileNotFoundError: "correct the path; the folder has to exist",
     IsADirectoryError: "name a file",
