@@ -125,9 +125,13 @@ def read_log(
     columns = read_decision_columns(url)
     for digest in columns.digests:
         if digest != classifier.digest:
-            problem = f"was written with artifact {digest[:12]}, the policy names {classifier.digest[:12]}"
+            problem = f"was written with artifact {_short(digest)}, the policy names {_short(classifier.digest)}"
             raise log.ReplayError(url, "route.artifact_digest", problem, "replay with the artifact of the log")
     return columns, classifier.cuts
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
 
 
 def classify_prompts(
