@@ -221,39 +221,27 @@ def telemetry_page() -> str:
     return text + "\n## Labels\n\n" + "".join(f"- `{name}`\n" for name in Label)
 
 
-ALERT_FILES = ("helm/tiergate/files/alerts.yaml", "litellm_config/observability/alerts/rules.yaml")
+ALERT_FILE = "litellm_config/observability/alerts/rules.yaml"
 
 
 def runbook_page() -> str:
     """Return the runbook: each alert that ships, and what docs/runbook_steps.yaml says to do about it."""
     steps = yaml.safe_load((ROOT / "docs" / "runbook_steps.yaml").read_text(encoding="utf-8"))
     text = f"# Runbook\n\n{NOTE}One section for each alert that ships. The steps are in docs/runbook_steps.yaml.\n"
-    for alert, rules in _alerts().items():
+    groups = yaml.safe_load((ROOT / ALERT_FILE).read_text(encoding="utf-8"))["groups"]
+    for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+        alert = rule["alert"]
         step = steps.get(alert)
         if step is None:
             raise SystemExit(f"docs/runbook_steps.yaml has no steps for {alert}: add look, act and over")
-        text += f"\n## {alert}\n"
-        for file, rule in rules:
-            about = rule["annotations"].get("description") or rule["annotations"].get("summary", "")
-            text += f"\n{about}\n\n" if "{{" not in about else "\n"
-            wait = rule.get("for", "one evaluation")
-            text += f"Severity {rule['labels']['severity']}; fires after {wait} (`{file}`):\n\n"
-            text += "".join(f"    {line}\n" for line in rule["expr"].strip().splitlines())
+        summary, action = rule["annotations"]["summary"], rule["annotations"]["action"]
+        text += f"\n## {alert}\n\n" + (f"{summary}. " if "{{" not in summary else "") + f"{action}.\n\n"
+        text += f"Severity {rule['labels']['severity']}; fires after {rule['for']}:\n\n"
+        text += "".join(f"    {line}\n" for line in rule["expr"].strip().splitlines())
         text += "\nLook:\n\n" + "".join(f"1. {item}\n" for item in step["look"])
         text += "\nAct:\n\n" + "".join(f"1. {item}\n" for item in step["act"])
         text += f"\nOver when: {step['over']}\n"
     return text
-
-
-def _alerts() -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
-    """Return the rules of the files that are there, by alert, each with its file."""
-    found: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
-    for file in ALERT_FILES:
-        if (ROOT / file).is_file():
-            groups = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["groups"]
-            for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
-                found.setdefault(rule["alert"], []).append((file, rule))
-    return found
 
 
 def main() -> int:

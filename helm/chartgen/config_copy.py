@@ -9,13 +9,14 @@ def copy_config(pack: Path = PACK, chart: Path = CHART) -> dict[Path, str]:
     """Return the files that the chart has to ship, each with its text.
 
     Args:
-        pack: Folder with config.yaml, policy.yaml, models/ and the dashboards.
+        pack: Folder with config.yaml, policy.yaml, models/, the dashboards and the alert rules.
         chart: Folder of the chart.
     """
     sources = [pack / "config.yaml", pack / "policy.yaml", *sorted((pack / "models").glob("*.yaml"))]
     copies = {chart / "files" / source.relative_to(pack): source for source in sources}
     boards = sorted((pack / "observability" / "dashboards").glob("*.json"))
     copies |= {chart / "files" / "dashboards" / board.name: board for board in boards}
+    copies[chart / "files" / "alerts.yaml"] = pack / "observability" / "alerts" / "rules.yaml"
     return {copy: source.read_text(encoding="utf-8") for copy, source in copies.items()}
 
 

@@ -25,13 +25,15 @@ def test_the_charts_files_are_the_packs() -> None:
 
 def test_model_files_are_copied_and_those_without_a_source_are_strays(tmp_path: Path) -> None:
     pack, chart = tmp_path / "pack", tmp_path / "chart"
-    for folder in (pack / "models", chart / "files" / "models"):
+    for folder in (pack / "models", pack / "observability" / "alerts", chart / "files" / "models"):
         folder.mkdir(parents=True)
-    for name in ("config.yaml", "policy.yaml", "models/openai.yaml"):
+    for name in ("config.yaml", "policy.yaml", "models/openai.yaml", "observability/alerts/rules.yaml"):
         (pack / name).write_text(f"# {name}\n", encoding="utf-8")
     stray = chart / "files" / "models" / "gone.yaml"
     stray.write_text("", encoding="utf-8")
-    assert copy_config(pack, chart)[chart / "files" / "models" / "openai.yaml"] == "# models/openai.yaml\n"
+    copies = copy_config(pack, chart)
+    assert copies[chart / "files" / "models" / "openai.yaml"] == "# models/openai.yaml\n"
+    assert copies[chart / "files" / "alerts.yaml"] == "# observability/alerts/rules.yaml\n"
     assert find_strays(pack, chart) == [stray]
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tiergate.demo.background import BackgroundProvider
-from tiergate.demo.proxy_process import ProxyProcess, run_provider, run_proxy, run_quickstart
+from tiergate.demo.proxy_process import ProxyProcess, quickstart_variables, run_provider, run_proxy, run_quickstart
 from tiergate.demo.quickstart import await_record
 from tiergate.pack import locate_pack
 
@@ -126,13 +126,7 @@ def running_pair(
     with ExitStack() as stack:
         first = stack.enter_context(run_provider("first", folder, scenario="quickstart"))
         second = stack.enter_context(run_provider("second", folder, scenario="quickstart"))
-        settings = {
-            "STANDIN_OPENAI_BASE": f"{first.url}/v1",
-            "STANDIN_ANTHROPIC_BASE": first.url,
-            "STANDIN_SECOND_BASE": f"{second.url}/v1",
-            "STANDIN_KEY": "stand-in",
-            **(environ or {}),
-        }
+        settings = {**quickstart_variables(first, second), **(environ or {})}
         gateways = []
         for name in ("one", "two"):
             (folder / name).mkdir()

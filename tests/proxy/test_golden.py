@@ -15,7 +15,7 @@ import openai
 import pytest
 from tests.proxy.conftest import Gateway, write_pack
 
-from tiergate.demo.proxy_process import run_provider, run_proxy
+from tiergate.demo.proxy_process import quickstart_variables, run_provider, run_proxy
 
 pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 QUESTION = "What is the capital of Brazil?"
@@ -71,12 +71,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Ga
     with ExitStack() as stack:
         first = stack.enter_context(run_provider("first", folder, scenario="quickstart"))
         second = stack.enter_context(run_provider("second", folder, scenario="quickstart"))
-        settings = {
-            "STANDIN_OPENAI_BASE": f"{first.url}/v1",
-            "STANDIN_ANTHROPIC_BASE": first.url,
-            "STANDIN_SECOND_BASE": f"{second.url}/v1",
-            "STANDIN_KEY": "stand-in",
-        }
+        settings = quickstart_variables(first, second)
         gateways = []
         for name, change in (("with", with_entries), ("bare", bare)):
             (folder / name).mkdir()

@@ -137,6 +137,16 @@ def run_proxy(
         yield ProxyProcess(url=url, master_key=master_key, process=process, log=log, folder=folder)
 
 
+def quickstart_variables(first: BackgroundProvider, second: BackgroundProvider) -> dict[str, str]:
+    """Return the environment variables by which the quickstart's config.yaml finds its two providers."""
+    return {
+        "STANDIN_OPENAI_BASE": f"{first.url}/v1",
+        "STANDIN_ANTHROPIC_BASE": first.url,
+        "STANDIN_SECOND_BASE": f"{second.url}/v1",
+        "STANDIN_KEY": "stand-in",
+    }
+
+
 @contextmanager
 def run_quickstart(
     config: Path, folder: Path, *, port: int = 0, environ: Mapping[str, str] | None = None
@@ -145,13 +155,7 @@ def run_quickstart(
     with ExitStack() as stack:
         first = stack.enter_context(run_provider("first", folder, scenario="quickstart"))
         second = stack.enter_context(run_provider("second", folder, scenario="quickstart"))
-        settings = {
-            "STANDIN_OPENAI_BASE": f"{first.url}/v1",
-            "STANDIN_ANTHROPIC_BASE": first.url,
-            "STANDIN_SECOND_BASE": f"{second.url}/v1",
-            "STANDIN_KEY": "stand-in",
-            **(environ or {}),
-        }
+        settings = {**quickstart_variables(first, second), **(environ or {})}
         proxy = stack.enter_context(run_proxy(config, folder, port=port, environ=settings))
         yield proxy, first, second
 

@@ -3,22 +3,31 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tiergate.decisions import CacheOutcome
 from tiergate.telemetry.names import CallStatus, Label
 from tiergate.telemetry.promql import (
     CALIBRATION_LIMIT,
     CALLS,
+    CLOSED,
     CONFIDENCE,
     COST_SHARE_LIMIT,
     DRIFT_LIMIT,
+    DRIFTS,
     DROPPED,
     DURATION,
     ESCALATION_LIMIT,
+    FAILED_CALLS_LIMIT,
     FAILURE_LIMIT,
     FAILURES,
+    FALLBACK_LIMIT,
     GRADED,
     JUDGED_HITS,
+    OVERHEAD,
+    OVERHEAD_LIMIT_S,
+    OVERSPENT,
     P95_BUDGET_S,
     REQUESTS,
+    SAVED,
     WRONG_HIT_LIMIT,
     average_calibration_error,
     average_confidence,
@@ -49,6 +58,8 @@ class Alert:
     summary: str
     action: str
 
+
+HITS: Final = f'{REQUESTS}{{{Label.CACHE}="{CacheOutcome.HIT}"}}'
 
 ALERTS: Final = (
     Alert(
@@ -119,16 +130,78 @@ ALERTS: Final = (
     Alert(
         name="TiergateStageFailing",
         expression=(
-            f"sum by ({Label.STAGE}) (increase({FAILURES}[15m])) > on() group_left "
+            f"sum by ({Label.STAGE}, {Label.REASON}) (increase({FAILURES}[15m])) > on() group_left "
             f"{FAILURE_LIMIT} * sum(increase({REQUESTS}[15m]))"
         ),
         lasts="10m",
         severity="critical",
-        summary="Stage {{ $labels.stage }} failed for more than 1 % of the requests, which went on without it",
-        action="The log names the error; the label reason tells a budget from a full queue",
+        summary="Stage {{ $labels.stage }} failed for more than 1 % of the requests ({{ $labels.reason }})",
+        action="They went on without it, at a price or quality that policy did not choose; the log names the error",
     ),
     Alert(
-        name="TiergateRecordsDropped",
+        name="TiergateModelCallsFailing",
+        expression=(
+            f'sum by ({Label.TIER}) (increase({CALLS}{{{Label.STATUS}="{CallStatus.FAILED}"}}[15m])) '
+            f"/ sum by ({Label.TIER}) (increase({CALLS}[15m])) > {FAILED_CALLS_LIMIT}"
+        ),
+        lasts="5m",
+        severity="critical",
+        summary="{{ $value | humanizePercentage }} of the calls to tier {{ $labels.tier }} fail",
+        action="Look at the provider first, then at keys, quotas and timeouts",
+    ),
+    Alert(
+        name="TiergateFallbacksHigh",
+        expression=(
+            f'sum by ({Label.TIER}) (increase({CALLS}{{{Label.FALLBACK}="true"}}[15m])) '
+            f"/ sum by ({Label.TIER}) (increase({CALLS}[15m])) > {FALLBACK_LIMIT}"
+        ),
+        lasts="15m",
+        severity="warning",
+        summary="Tier {{ $labels.tier }} runs on its second provider for {{ $value | humanizePercentage }} of calls",
+        action="Clients notice little, but the tier has no provider in reserve",
+    ),
+    Alert(
+        name="TiergateOverheadHigh",
+        expression=f"{find_quantile(0.95, OVERHEAD, '[15m]')} > {OVERHEAD_LIMIT_S}",
+        lasts="10m",
+        severity="warning",
+        summary="tiergate itself adds {{ $value | humanizeDuration }} at the 95th percentile",
+        action="The stages' durations say which; a full inference queue or a slow store are the usual causes",
+    ),
+    Alert(
+        name="TiergateCostsMoreThanBaseline",
+        expression=f"sum(increase({OVERSPENT}[6h])) > sum(increase({SAVED}[6h]))",
+        lasts="1h",
+        severity="warning",
+        summary="Over six hours, requests cost more than they would have on the baseline tier",
+        action="Escalations eat the savings, or prices in config.yaml are stale",
+    ),
+    Alert(
+        name="TiergateCacheHitsGone",
+        expression=(f"(sum(increase({HITS}[1h])) or vector(0)) == 0 and sum(increase({HITS}[1h] offset 1d)) > 0"),
+        lasts="1h",
+        severity="warning",
+        summary="The semantic cache has no hit, and had some at this hour yesterday",
+        action="The store may be empty or away, or the encoder was changed",
+    ),
+    Alert(
+        name="TiergateCacheSliceClosed",
+        expression=f"sum by ({Label.DOMAIN}) (increase({CLOSED}[1h])) > 0",
+        lasts="0m",
+        severity="warning",
+        summary="A slice of the cache stopped serving: too many of its re-asked hits were wrong",
+        action="The proxy's log names tenant and similarity; calibrate on the deployment's labels",
+    ),
+    Alert(
+        name="TiergateDriftFound",
+        expression=f"sum by ({Label.TYPE}, {Label.DOMAIN}) (increase({DRIFTS}[6h])) > 0",
+        lasts="0m",
+        severity="warning",
+        summary="Drift of {{ $labels.type }} was found (domain {{ $labels.domain }})",
+        action="tiergate drift names the examples; label some of them and train again",
+    ),
+    Alert(
+        name="TiergateDecisionRecordsLost",
         expression=f"sum(increase({DROPPED}[15m])) > 0",
         lasts="0m",
         severity="critical",

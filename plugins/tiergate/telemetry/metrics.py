@@ -10,7 +10,7 @@ from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, MeterProvider, Observation
 
-from tiergate.decisions import GateOutcome
+from tiergate.decisions import GateOutcome, Reason
 from tiergate.exchange import Call
 from tiergate.telemetry import names
 from tiergate.telemetry.names import CallStatus, FeedbackKind, Label, Metric, Stage, TokenType
@@ -25,6 +25,7 @@ _COUNTERS = (
     Metric.SAVED_USD,
     Metric.OVERSPENT_USD,
     Metric.ESCALATIONS,
+    Metric.CLOSED_SLICE_HITS,
     Metric.STAGE_FAILURES,
     Metric.FEEDBACK,
     Metric.FEEDBACK_CONFIDENCE,
@@ -94,6 +95,8 @@ class DecisionMeter:
         self._observe(Metric.OVERHEAD, record.overhead_ms / 1000, {}, context)
         if record.gate.outcome is GateOutcome.ESCALATED:
             self._count(Metric.ESCALATIONS, 1, {Label.DOMAIN: domain, Label.REASON: record.gate.reason.value}, context)
+        if record.cache.reason is Reason.SLICE_CLOSED:
+            self._count(Metric.CLOSED_SLICE_HITS, 1, {Label.DOMAIN: domain}, context)
 
     def _record_cost(self, record: DecisionRecord, context: Context | None) -> None:
         if record.baseline_cost_usd is not None:

@@ -137,6 +137,7 @@ class Metric(StrEnum):
     SAVED_USD = "tiergate.saved_usd"
     OVERSPENT_USD = "tiergate.overspent_usd"
     ESCALATIONS = "tiergate.escalations"
+    CLOSED_SLICE_HITS = "tiergate.semantic_cache.closed_slice_hits"
     STAGE_FAILURES = "tiergate.stage.failures"
     STAGE_DURATION = "tiergate.stage.duration"
     REQUEST_DURATION = "tiergate.request.duration"
@@ -160,6 +161,7 @@ UNITS: Final[dict[Metric, str]] = {
     Metric.SAVED_USD: "{USD}",
     Metric.OVERSPENT_USD: "{USD}",
     Metric.ESCALATIONS: "{escalation}",
+    Metric.CLOSED_SLICE_HITS: "{request}",
     Metric.STAGE_FAILURES: "{failure}",
     Metric.STAGE_DURATION: "s",
     Metric.REQUEST_DURATION: "s",
@@ -183,6 +185,7 @@ DESCRIPTIONS: Final[dict[Metric, str]] = {
     Metric.SAVED_USD: "Sum over requests that cost less than the baseline",
     Metric.OVERSPENT_USD: "Sum over requests that cost more than the baseline",
     Metric.ESCALATIONS: "Answers replaced by a stronger tier's",
+    Metric.CLOSED_SLICE_HITS: "Would-be hits that were asked anyway: too many of their slice were wrong",
     Metric.STAGE_FAILURES: "Stages that failed, so that the request went on without them",
     Metric.STAGE_DURATION: "Time spent in a stage",
     Metric.REQUEST_DURATION: "Time from arrival to the end of the answer",

@@ -1,8 +1,15 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tiergate.adapters.decision_database import DecisionDatabase, parse_url
+from tiergate.adapters.decision_rollups import HOUR_S, hour_of
+from tiergate.adapters.decision_tables import build_values
+
+NOW_HOUR = hour_of(time.time())
 
 
 @pytest.fixture
@@ -59,3 +66,30 @@ def wait_until() -> Callable[..., None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DecisionDatabase]:
+    url = f"sqlite:///{tmp_path}/decisions.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    database = DecisionDatabase(parse_url(url), retention_days=30)
+    database.open_schema()
+    yield database
+    database.close()
+
+
+def write(database: DecisionDatabase, *rows: dict[str, Any]) -> None:
+    """Write rows of the record to the log, in this order."""
+    database.upsert([build_values(row, time.time_ns() + number) for number, row in enumerate(rows)])
+
+
+def at(hours_ago: float) -> float:
+    """Return a moment so many hours before this one, a minute into its hour."""
+    return (NOW_HOUR - hours_ago) * HOUR_S + 60
+
+
+def tidy(database: DecisionDatabase) -> None:
+    """Let the log sum and pack until nothing is left to do."""
+    while database.tidy():
+        pass

@@ -1,47 +1,22 @@
 """Blocks of columns: what they say is what the rows say, whichever hours are packed."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from tests.unit.adapters.conftest import NOW_HOUR, at, tidy, write
 
 from tiergate.adapters import decision_blocks
 from tiergate.adapters.decision_columns import DecisionColumns, hash_id
 from tiergate.adapters.decision_database import DecisionDatabase, parse_url, read_decision_columns
 from tiergate.adapters.decision_feedback import FeedbackRow, write_feedback
-from tiergate.adapters.decision_rollups import HOUR_S, hour_of
-from tiergate.adapters.decision_tables import BLOCKS, build_values
+from tiergate.adapters.decision_tables import BLOCKS
 
-NOW_HOUR = hour_of(time.time())
 Rows = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DecisionDatabase]:
-    url = f"sqlite:///{tmp_path}/decisions.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    database = DecisionDatabase(parse_url(url), retention_days=30)
-    database.open_schema()
-    yield database
-    database.close()
-
-
-def write(database: DecisionDatabase, *rows: dict[str, Any]) -> None:
-    database.upsert([build_values(row, time.time_ns() + number) for number, row in enumerate(rows)])
-
-
-def at(hours_ago: float) -> float:
-    return (NOW_HOUR - hours_ago) * HOUR_S + 60
-
-
-def tidy(database: DecisionDatabase) -> None:
-    while database.tidy():
-        pass
 
 
 def costs(columns: DecisionColumns) -> dict[int, float]:

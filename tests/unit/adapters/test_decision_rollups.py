@@ -1,5 +1,5 @@
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,33 +7,14 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.adapters.conftest import NOW_HOUR, at, tidy, write
 
 from tiergate.adapters.decision_database import DecisionDatabase, parse_url
-from tiergate.adapters.decision_rollups import HOUR_S, find_open_spans, hour_of
+from tiergate.adapters.decision_rollups import find_open_spans
 from tiergate.adapters.decision_summary import read_summary
-from tiergate.adapters.decision_tables import HOUR_DECISIONS, HOURS, build_values
+from tiergate.adapters.decision_tables import HOUR_DECISIONS, HOURS
 
-NOW_HOUR = hour_of(time.time())
 Rows = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DecisionDatabase]:
-    url = f"sqlite:///{tmp_path}/decisions.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    database = DecisionDatabase(parse_url(url), retention_days=30)
-    database.open_schema()
-    yield database
-    database.close()
-
-
-def write(database: DecisionDatabase, *rows: dict[str, Any]) -> None:
-    database.upsert([build_values(row, time.time_ns() + number) for number, row in enumerate(rows)])
-
-
-def at(hours_ago: float) -> float:
-    return (NOW_HOUR - hours_ago) * HOUR_S + 60
 
 
 def summary(database: DecisionDatabase, hours: int = 48) -> dict[str, Any]:
@@ -44,11 +25,6 @@ def summary(database: DecisionDatabase, hours: int = 48) -> dict[str, Any]:
 def summed_hours(database: DecisionDatabase) -> list[int]:
     with database.snapshot() as connection:
         return list(connection.scalars(sa.select(HOURS.c.hour).order_by(HOURS.c.hour)))
-
-
-def tidy(database: DecisionDatabase) -> None:
-    while database.tidy():
-        pass
 
 
 def test_a_summary_tells_the_same_before_and_after_hours_are_summed(

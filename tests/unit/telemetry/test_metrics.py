@@ -96,6 +96,13 @@ def test_an_escalated_decision_in_numbers(
     }
 
 
+def test_a_hit_of_a_closed_slice_is_counted(
+    escalated: DecisionRecord, meter: DecisionMeter, reader: InMemoryMetricReader
+) -> None:
+    meter.record(replace(escalated, cache=replace(escalated.cache, reason=Reason.SLICE_CLOSED)))
+    assert points(read(reader)["tiergate.semantic_cache.closed_slice_hits"]) == {(("domain", "coding"),): 1}
+
+
 def test_a_request_that_passed_through_has_only_what_is_known(
     escalated: DecisionRecord, meter: DecisionMeter, reader: InMemoryMetricReader
 ) -> None:
@@ -174,7 +181,8 @@ def test_every_metric_carries_its_declared_unit_and_no_gauge_is_among_them(
     escalated: DecisionRecord, reader: InMemoryMetricReader
 ) -> None:
     meter = build_meter(reader, dropped=lambda: 1)
-    meter.record(replace(escalated, cache=replace(escalated.cache, reason=Reason.STAGE_FAILED)))
+    for reason in (Reason.STAGE_FAILED, Reason.SLICE_CLOSED):
+        meter.record(replace(escalated, cache=replace(escalated.cache, reason=reason)))
     meter.record_feedback(confidence=0.9, score=1.0, hit=False, wrong_hit=False)
     found = read(reader)
     assert set(found) == set(names.Metric) - {names.Metric.DRIFT_TESTS, names.Metric.DRIFT_ALARMS}  # drift_meter

@@ -19,7 +19,8 @@ def test_the_names_are_those_that_the_exporter_makes(
     registry = CollectorRegistry()
     provider = MeterProvider(metric_readers=[prometheus.PrometheusMetricReader(registry=registry)])
     meter = DecisionMeter(tiers=("simple",), domains=(), dropped=lambda: 1, provider=provider)
-    meter.record(replace(escalated, cache=replace(escalated.cache, reason=Reason.STAGE_FAILED)))
+    for reason in (Reason.STAGE_FAILED, Reason.SLICE_CLOSED):
+        meter.record(replace(escalated, cache=replace(escalated.cache, reason=reason)))
     meter.record_feedback(confidence=0.9, score=1.0, hit=False, wrong_hit=False)
     DriftMeter(domains=(), provider=provider).record([("labels", None, True)])
     lines = generate_latest(registry).decode().splitlines()
