@@ -1,6 +1,6 @@
 """`tiergate replay`: what a week would have cost with another policy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -206,23 +206,26 @@ def _replay_traffic(
             answer_tokens=answer_tokens,
         )
     )
+    baseline = result["baseline_usd"]
+    result["saving"] = 1.0 - result["routed_usd"] / baseline if baseline else None
     return result
 
 
 def _show(report: dict[str, Any]) -> None:
-    typer.echo(f"\n{report['policy']}")
+    typer.echo(f"\n{report['policy']}; in brackets: 95 % intervals")
+    intervals = dict(report.get("intervals", {}))
     for name, value in report.items():
         if name in {"policy", "ips", "sweep", "estimates", "intervals"}:
             continue
-        typer.echo(f"  {name:<22} {value:.6g}" if isinstance(value, float) else f"  {name:<22} {value}")
+        typer.echo(f"  {name:<22} {_text(value)}{_between(intervals.pop(name, None))}")
     for item in report.get("estimates", ()):
         if item["value"] is None:
             typer.echo(f"  {item['metric']:<22} cannot tell: {item['why']}")
         else:
             interval = f"{item['low']:.6g} to {item['high']:.6g}"
             typer.echo(f"  {item['metric']:<22} {item['value']:.6g} ({interval}), {item['method']}")
-    for name, (low, high) in report.get("intervals", {}).items():
-        typer.echo(f"  {name:<22} 95 % interval {low:.6g} to {high:.6g}")
+    for name, interval in intervals.items():
+        typer.echo(f"  {name:<22}{_between(interval)}")
     for point in report.get("sweep", ()):
         values = "cannot tell: " + point["why"]
         if point["replay"] is not None:
@@ -230,3 +233,15 @@ def _show(report: dict[str, Any]) -> None:
             values = ", ".join(f"{item['metric']} {item['value']:.5g}" for item in known)
         whose, chosen = point["domain"] or "all", " (the policy's)" if point["chosen"] else ""
         typer.echo(f"  {whose:<10} {point['key']} {point['value']:g}{chosen}: {values}")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+    if value is None:
+        return "not known"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _between(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" ({interval[0]:.6g} to {interval[1]:.6g})"

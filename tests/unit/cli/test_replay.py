@@ -1,11 +1,13 @@
 """`tiergate replay`."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 from typer.testing import Result
 
@@ -54,6 +56,12 @@ def test_replay_of_traffic_needs_no_log(tiergate: Callable[..., Result], tmp_pat
     found = json.loads(result.stdout)[0]
     assert found["tier_shares"]["frontier"] == 0.5
     assert found["routed_usd"] < found["baseline_usd"]
+    assert found["saving"] == pytest.approx(1 - found["routed_usd"] / found["baseline_usd"])
+    lines = tiergate("replay", "--log", str(file), "--policy", str(policy)).stdout.splitlines()
+    assert "  tier_shares            simple 0.5, medium 0, frontier 0.5" in lines
+    assert "  spent_usd              not known" in lines
+    assert any(re.fullmatch(r"  routed_usd +[0-9.e-]+ \([0-9.e-]+ to [0-9.e-]+\)", line) for line in lines)
+    assert max(len(line) for line in lines[2:]) <= 80
 
 
 def test_domains_named_by_examples_are_replayed_as_the_proxy_decides(
