@@ -137,27 +137,39 @@ def read_grading_csv(path: Path, rows: Sequence[LabelRow]) -> tuple[LabelRow, ..
     """Return the rows with the grades of a CSV file; lines without a grade are left for later.
 
     Raises:
-        ConfigurationError: A line names an unknown row, or its grade is no number from 0 to 1.
+        ConfigurationError: The file is no such table, or a line names an unknown row or a grade not from 0 to 1.
     """
     known = {row.id for row in rows}
     grades: dict[str, dict[str, float]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, line in enumerate(csv.DictReader(file), start=2):
-            text = (line.get("grade") or "").strip()
-            if not text:
-                continue
-            try:
-                grade = float(text)
-            except ValueError:
-                grade = -1.0
-            if line.get("id") not in known or not 0 <= grade <= 1:
-                problem = f"{line.get('id')!r} is no row of the labels, or {text!r} is no grade from 0 to 1"
-                raise ConfigurationError(path, f"line {number}", problem, "correct the line")
-            grades.setdefault(str(line["id"]), {})[str(line["tier"])] = grade
+    for number, line in enumerate(_read_table(path), start=2):
+        text = (line["grade"] or "").strip()
+        if not text:
+            continue
+        try:
+            grade = float(text)
+        except ValueError:
+            grade = -1.0
+        if line["id"] not in known or not 0 <= grade <= 1:
+            problem = f"{line['id']!r} is no row of the labels, or {text!r} is no grade from 0 to 1"
+            raise ConfigurationError(path, f"line {number}", problem, "correct the line")
+        grades.setdefault(str(line["id"]), {})[str(line["tier"])] = grade
     return tuple(
         replace(row, quality={**row.quality, **grades[row.id]}, graded_by="human") if row.id in grades else row
         for row in rows
     )
+
+
+def _read_table(path: Path) -> list[dict[str, str | None]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            lacking = [name for name in ("id", "tier", "grade") if name not in (table.fieldnames or ())]
+            if lacking:
+                problem = f"has no column {', '.join(lacking)}"
+                raise ConfigurationError(path, "line 1", problem, "keep the heading that --human wrote")
+            return list(table)
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise ConfigurationError(path, "", f"is no CSV in UTF-8 ({exc})", "save it as CSV, UTF-8") from exc
 
 
 def _cell(text: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiergate.errors import ConfigurationError
+from tiergate.json_lines import read_json_lines
 from tiergate.policy.features import FEATURES
 from tiergate.telemetry.record import decode_embedding, encode_embedding
 
@@ -138,18 +139,14 @@ def load_labels(path: Path) -> tuple[LabelRow, ...]:
     """Read labelled rows.
 
     Raises:
-        ConfigurationError: The file is missing, or a line is no labelled row.
+        ConfigurationError: The file is missing or cannot be read, or a line is no labelled row.
     """
     rows = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as exc:
-        raise ConfigurationError(path, "", "there is no such file", "make it with `tiergate label`") from exc
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    if not path.exists():
+        raise ConfigurationError(path, "", "there is no such file", "make it with `tiergate label`")
+    for number, row in read_json_lines(path):
         try:
-            rows.append(parse_row(json.loads(line)))
+            rows.append(parse_row(row))
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             problem = f"is no labelled row ({type(exc).__name__}: {exc})"
             raise ConfigurationError(path, f"line {number}", problem, "make it with `tiergate label`") from exc

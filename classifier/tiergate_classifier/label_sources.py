@@ -1,6 +1,5 @@
 """Where prompts to label come from: the decision log, or a JSONL file."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from tiergate.adapters.decision_search import Cursor
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.errors import ConfigurationError
+from tiergate.json_lines import read_json_lines
 from tiergate.policy.features import FEATURES, features_of
 from tiergate.telemetry.record import decode_embedding
 from tiergate_classifier.label_rows import LabelRow
@@ -64,17 +64,14 @@ def candidates_of_file(path: Path, classifier: EmbeddedClassifier, embedder: Onn
     """Return the prompts of a JSONL file: `id` and `prompt`, optional `domain`, `reference`, `rule`.
 
     Raises:
-        ConfigurationError: A line is no such row, or an id comes twice.
+        ConfigurationError: The file cannot be read, a line is no such row, or an id comes twice.
         EmbedderError: The encoder failed.
     """
     rows: dict[str, Mapping[str, Any]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, row in read_json_lines(path):
         try:
-            row = json.loads(line)
             key, prompt = str(row["id"]), row["prompt"]
-        except (ValueError, KeyError, TypeError) as exc:
+        except (KeyError, TypeError) as exc:
             raise ConfigurationError(path, f"line {number}", f"has no id and prompt ({exc})", "add them") from exc
         if key in rows or not isinstance(prompt, str) or not prompt.strip():
             raise ConfigurationError(path, f"line {number}", "has an id that comes twice, or no text", "correct it")

@@ -4,16 +4,17 @@ Every request is embedded, classified and routed as the proxy would. How often a
 such a log; it is a range, from never to a given share.
 """
 
-import csv
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from tiergate.decisions import RouteDecision
+from tiergate.json_lines import read_json_rows
 from tiergate.policy.expected_cost import is_straight
 from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.policy.intent_router import decide_route
@@ -76,12 +77,11 @@ def load_traffic(file: Path) -> tuple[list[TrafficRequest], int]:
     """Read a spend log export (JSON, JSONL or CSV) or JSONL of requests; return requests and the rows skipped.
 
     Raises:
-        ReplayError: The file cannot be read, or no row holds a prompt.
+        ConfigurationError: The file cannot be read.
+        ReplayError: It is no CSV table, or no row holds a prompt.
     """
-    try:
-        rows = list(_read_rows(file))
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as exc:
-        raise ReplayError(file, "", f"cannot be read ({exc})", "give JSON, JSONL or CSV in UTF-8") from exc
+    rows = _read_table(file) if file.suffix == ".csv" else [row for _, row in read_json_rows(file)]
+    rows = [row for row in rows if isinstance(row, dict)]
     requests = [request for request in map(_parse, rows) if request is not None]
     if not requests:
         fix = "export rows with `messages` (LiteLLM: store_prompts_in_spend_logs: true), or give JSONL of requests"
@@ -178,15 +178,12 @@ def _bootstrap(columns: Mapping[str, Floats]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _read_rows(file: Path) -> Iterable[Mapping[str, Any]]:
-    text = file.read_text(encoding="utf-8-sig")
-    if file.suffix == ".csv":
-        return [dict(row) for row in csv.DictReader(text.splitlines())]
-    if text.lstrip().startswith("["):
-        rows = json.loads(text)
-    else:
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    return [row for row in rows if isinstance(row, dict)]
+def _read_table(file: Path) -> list[Any]:
+    try:
+        return pl.read_csv(file.read_bytes(), infer_schema=False).to_dicts()
+    except (OSError, pl.exceptions.PolarsError) as exc:
+        problem = f"cannot be read ({str(exc).partition(chr(10))[0]})"
+        raise ReplayError(file, "", problem, "give CSV with a heading, in UTF-8") from exc
 
 
 def _parse(row: Mapping[str, Any]) -> TrafficRequest | None:
@@ -236,6 +233,6 @@ def _text(content: Any) -> str:
 def _number(row: Any, key: str) -> float | None:
     value = row.get(key) if isinstance(row, Mapping) else None
     try:
-        return None if value in {None, ""} else float(str(value))
+        return None if value is None or value == "" else float(str(value))
     except ValueError:
         return None

@@ -69,7 +69,7 @@ class Journal:
         self._path = path
         self.replies: dict[str, Reply] = {}
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in path.read_bytes().split(b"\n"):  # an answer may hold U+2028, which ends no line
                 try:
                     reply = Reply(**json.loads(line))
                 except (ValueError, TypeError):

@@ -41,6 +41,8 @@ def load_mapping(path: Path, *, absent_fix: str, empty_fix: str) -> dict[str, An
     """
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506  a SafeLoader
+    except IsADirectoryError as exc:
+        raise PolicyError(path, "", "is a folder", "name a file in it") from exc
     except OSError as exc:
         raise PolicyError(path, "", f"cannot be read ({exc.strerror})", absent_fix) from exc
     except UnicodeDecodeError as exc:

@@ -1,5 +1,6 @@
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,39 @@ def test_a_narrow_screen_scrolls_down_only(page: Any, tmp_path: Path) -> None:
         page.browser.save_screenshot(str(Path(os.environ.get("TIERGATE_SCREENSHOTS", tmp_path)) / "narrow.png"))
     finally:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_figures_in_tables_stay_on_one_line_on_a_narrow_screen(page: Any) -> None:
+    page.browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 840, "deviceScaleFactor": 1, "mobile": True}
+    )
+    page.open()
+    page.wait("td.number", count=20)
+    lines = page.browser.execute_script(
+        "return [...document.querySelectorAll('td.number')].map((cell) => { const range = document.createRange();"
+        " range.selectNodeContents(cell); return range.getClientRects().length; })"
+    )
+    assert set(lines) == {1}
+    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_days_on_axes_name_their_month(page: Any) -> None:
+    """What charts write is in a canvas, so its texts are gathered as they are drawn."""
+    gather = (
+        "window.drawnTexts = []; const fillText = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) "
+        "{ window.drawnTexts.push(text); return fillText.call(this, text, ...rest); };"
+    )
+    script = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": gather})
+    page.open()
+    page.browser.execute_script("sessionStorage.setItem('tiergate-hours', '168')")
+    page.browser.refresh()
+    page.wait("canvas", count=7)
+    time.sleep(0.5)
+    texts = page.browser.execute_script("return window.drawnTexts")
+    page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    assert any(re.fullmatch(r"[0-9]{1,2} [A-Z][a-z]{2}", text) for text in texts), texts
+    assert not any("/" in text for text in texts)
 
 
 def test_decisions_are_filtered_and_paged_by_their_address(page: Any, tmp_path: Path) -> None:

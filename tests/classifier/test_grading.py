@@ -95,3 +95,20 @@ def test_a_line_that_is_no_grade_is_named(tmp_path: Path, line: str) -> None:
     file.write_text(f"id,tier,prompt,answer,grade\n{line}\n")
     with pytest.raises(ConfigurationError, match="line 2"):
         read_grading_csv(file, [label_row("a")])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"id,grade\na,1\n", "has no column tier"),
+        (b"id,tier\na,simple\n", "has no column grade"),
+        (b"", "has no column id, tier, grade"),
+        ("id,tier,grade\n\xe9\xff,simple,1\n".encode("latin-1"), "no CSV in UTF-8"),
+        (b"id,tier,grade\nb,simple,1\n", "line 2"),
+    ],
+)
+def test_a_file_that_is_no_table_of_grades_is_refused_by_name(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "grades.csv"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=rf"grades\.csv.*{said}"):
+        read_grading_csv(file, [label_row("a")])

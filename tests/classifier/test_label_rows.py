@@ -15,9 +15,9 @@ TIERS = ("simple", "medium", "frontier")
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     row = label_row(
         "a",
-        prompt="Why?",
+        prompt="Why?\u2028So\x85",
         reference="42",
-        answers={"simple": "42"},
+        answers={"simple": "42\u2029"},
         quality={"simple": 1.0},
         cost_usd={"simple": 0.1},
         latency_ms={"simple": 3.5},
@@ -33,9 +33,9 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.embedding, row.embedding)
 
 
-@pytest.mark.parametrize("line", ["no json", "{}", '{"id": "a", "embedding": 7, "features": {}}', "[]"])
+@pytest.mark.parametrize("line", ["no json", "{}", '{"id": "a", "embedding": 7, "features": {}}', "[]", "é"])
 def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str) -> None:
-    (tmp_path / "labels.jsonl").write_text(f"\n{line}\n")
+    (tmp_path / "labels.jsonl").write_text(f"\n{line}\n", encoding="latin-1")
     with pytest.raises(ConfigurationError, match="line 2"):
         load_labels(tmp_path / "labels.jsonl")
 

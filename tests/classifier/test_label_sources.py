@@ -61,8 +61,8 @@ def test_logged_prompts_are_candidates_once_each_and_the_rest_is_counted(tmp_pat
 
 def test_prompts_of_a_file_are_embedded_and_scored(tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
-    row = {"id": "a", "prompt": "What is 2 + 2?", "reference": "4"}
-    file.write_text(json.dumps(row) + "\n\n")
+    row = {"id": "a", "prompt": "What is\u2028 2 + 2?", "reference": "4"}
+    file.write_text(json.dumps(row, ensure_ascii=False) + "\n\n", encoding="utf-8")
     (found,) = candidates_of_file(file, CLASSIFIER, OnnxEmbedder(pool=InferencePool()))
     assert (found.row.reference, found.row.embedding.shape) == ("4", (DIMENSIONS,))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests.classifier.test_replay_log import policy_of
 
+from tiergate.errors import ConfigurationError
 from tiergate.policy.money import Price
 from tiergate.ports import Classification
-from tiergate_classifier.replay_log import ReplayError
 from tiergate_classifier.replay_traffic import cost_traffic, load_traffic
 
 USD = {"simple": 1.0, "medium": 5.0, "frontier": 15.0}
@@ -55,11 +55,31 @@ def test_a_csv_export_with_json_in_its_cells(tmp_path: Path) -> None:
     assert (requests[0].prompt, requests[0].spend_usd) == ("Hi", 0.5)
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"messages": "{}"}'])
-def test_a_file_that_tells_nothing_is_refused(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "spend.jsonl"
-    file.write_text(text)
-    with pytest.raises(ReplayError):
+def test_a_cost_that_is_no_number_is_not_known(tmp_path: Path) -> None:
+    file = tmp_path / "spend.json"
+    file.write_text(json.dumps([ROW | {"spend": value} for value in ([1], {}, "much", "", None)]))
+    assert [item.spend_usd for item in load_traffic(file)[0]] == [None] * 5
+
+
+def test_cells_may_be_long_and_hold_line_breaks(tmp_path: Path) -> None:
+    file = tmp_path / "spend.csv"
+    prompt = "long " * 40_000 + "\n\u2028end"
+    file.write_text(f'prompt,spend\n"{prompt}",0.5\n', encoding="utf-8")
+    assert [item.prompt for item in load_traffic(file)[0]] == [prompt]
+
+
+def test_rows_below_data_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "page.json"
+    file.write_text(json.dumps({"data": [ROW, ROW], "total": 2, "page": 1}, indent=1))
+    assert len(load_traffic(file)[0]) == 2
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"messages": "{}"}', b"\xff\xfe{", b"[" * 100_000, b"[1, 2]"])
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_a_file_that_tells_nothing_is_refused(tmp_path: Path, text: bytes, suffix: str) -> None:
+    file = tmp_path / f"spend.{suffix}"
+    file.write_bytes(text)
+    with pytest.raises(ConfigurationError, match="spend"):
         load_traffic(file)
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from tests.classifier.stand_in_proxy import StandInProxy, running_proxy
 
-from tiergate_classifier.tier_replay import CostCapReachedError, Journal, Price, ProxyClient, ReplayError, ask_all
+from tiergate_classifier.tier_replay import (
+    CostCapReachedError,
+    Journal,
+    Price,
+    ProxyClient,
+    ReplayError,
+    Reply,
+    ask_all,
+)
 
 PRICE = Price(input_usd=1e-6, output_usd=2e-6)
 
@@ -35,14 +43,20 @@ async def test_a_reply_is_asked_once_and_survives_a_torn_line(served: StandInPro
         first = await client.ask("a", "tier-simple", "Why?", price=PRICE, params={"temperature": 0})
     assert (first.cost_usd, first.prompt_tokens, first.completion_tokens) == (0.001, 10, 5)
     assert served.asked[0]["temperature"] == 0
-    with (tmp_path / "journal.jsonl").open("a") as file:
-        file.write('{"key": "torn')
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        file.write('{"key": "torn é'.encode()[:-1])  # within a character
     async with client_of(served, tmp_path) as client:
         assert await client.ask("a", "tier-simple", "Why?", price=PRICE) == first
         await client.ask("b", "tier-simple", "How?", price=PRICE)
         assert client.journal.spent_usd == pytest.approx(0.002)
     assert len(served.asked) == 2
     assert set(Journal(tmp_path / "journal.jsonl").replies) == {"a", "b"}
+
+
+def test_an_answer_with_a_line_separator_of_unicode_is_kept(tmp_path: Path) -> None:
+    reply = Reply(key="a", text="one\u2028two", cost_usd=0.1, prompt_tokens=1, completion_tokens=2, ms=1.0)
+    Journal(tmp_path / "journal.jsonl").keep(reply)
+    assert Journal(tmp_path / "journal.jsonl").replies == {"a": reply}
 
 
 async def test_the_cap_holds_before_a_call_is_made(served: StandInProxy, tmp_path: Path) -> None:

@@ -55,3 +55,8 @@ def test_any_bytes_are_a_mapping_or_our_error(tmp_path_factory: pytest.TempPathF
     path.write_bytes(data)
     with suppress(PolicyError):
         assert isinstance(load(path), dict)
+
+
+def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"is a folder\. Fix: name a file in it\."):
+        load_mapping(tmp_path, absent_fix="create it", empty_fix="start anew")

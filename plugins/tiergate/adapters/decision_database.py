@@ -104,6 +104,17 @@ class DecisionDatabase:
         except SQLAlchemyError as error:
             raise DecisionLogError(describe_error(error)) from error
 
+    def has_decisions(self) -> bool:
+        """Tell whether the database holds the table of decisions.
+
+        Raises:
+            DecisionLogError: The database cannot be read.
+        """
+        try:
+            return sa.inspect(self._engine).has_table(DECISIONS.name)
+        except SQLAlchemyError as error:
+            raise DecisionLogError(describe_error(error)) from error
+
     def upsert(self, values: Sequence[Mapping[str, Any]]) -> int:
         """Write rows; a row replaces one with the same id that was recorded before it.
 
@@ -301,7 +312,8 @@ def open_for_reading(url: str) -> DecisionDatabase:
     """Return the database of an existing log.
 
     Raises:
-        DecisionLogError: The URL is wrong, the database does not exist, or its driver is missing.
+        DecisionLogError: The URL is wrong, the database does not exist, cannot be read or is no decision log, or its
+            driver is missing.
     """
     try:
         parsed = parse_url(url)
@@ -311,9 +323,19 @@ def open_for_reading(url: str) -> DecisionDatabase:
     if path is not None and not path.is_file():  # SQLite would make an empty one
         raise DecisionLogError(f"there is no decision log at {path}")
     try:
-        return DecisionDatabase(parsed)
+        database = DecisionDatabase(parsed)
     except ModuleNotFoundError as error:
-        raise DecisionLogError("the PostgreSQL driver is missing: pip install 'tiergate[postgres]'") from error
+        fix = "pip install 'tiergate[postgres]'"
+        raise DecisionLogError(f"the PostgreSQL driver is missing. Fix: {fix}") from error
+    try:
+        found = database.has_decisions()
+    except DecisionLogError as error:
+        database.close()
+        raise DecisionLogError(f"{parsed.render_as_string()} cannot be read ({error})") from error
+    if not found:
+        database.close()
+        raise DecisionLogError(f"{parsed.render_as_string()} holds no table {DECISIONS.name}")
+    return database
 
 
 def _connect_args(*, sqlite_file: bool, busy_timeout_s: float) -> dict[str, Any]:

@@ -99,8 +99,7 @@ def import_(
     from tiergate.cli.cache_bench import read_entries  # noqa: PLC0415
 
     async def read(bench: "CacheBench") -> int:
-        with source.open(encoding="utf-8") as file:
-            return await read_entries(bench, file, name=str(source))
+        return await read_entries(bench, source)
 
     typer.echo(f"{_run(policy, read)} entries stored", err=True)
 
@@ -115,8 +114,7 @@ def warm(
     from tiergate.cli.cache_bench import warm_entries  # noqa: PLC0415
 
     async def fill(bench: "CacheBench") -> int:
-        with source.open(encoding="utf-8") as file:
-            return await warm_entries(bench, file, name=str(source))
+        return await warm_entries(bench, source)
 
     typer.echo(f"{_run(policy, fill)} entries stored", err=True)
 

@@ -1,8 +1,7 @@
 """The answer store of a policy, opened for a command."""
 
 import getpass
-import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from tiergate.errors import ConfigurationError, DecisionLogError, StoreError
 from tiergate.hooks.earlier_turns import parse_conversation
 from tiergate.hooks.request_parser import parse_request
 from tiergate.hooks.tenant import hash_identity
+from tiergate.json_lines import read_json_lines, read_lines
 from tiergate.policy.cache_key import CacheKey, answer_version, build_cache_key
 from tiergate.policy.semantic_cache import decide_eligibility
 from tiergate.ports import AnswerStore, Embedder, Selection, StoredAnswer
@@ -120,43 +120,42 @@ async def write_entries(bench: CacheBench, selection: Selection, file: TextIO) -
     return count
 
 
-async def read_entries(bench: CacheBench, lines: Iterable[str], *, name: str) -> int:
+async def read_entries(bench: CacheBench, file: Path) -> int:
     """Store entries that `write_entries` wrote; expired ones are left out. Returns how many.
 
     Raises:
+        ConfigurationError: The file cannot be read.
         StoreError: A line is no entry; names it. Earlier lines are stored.
     """
     count = 0
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, line in read_lines(file):
         try:
             entry = await import_entry(line, bench.embedder)
         except StoreError as exc:
-            raise StoreError(f"{name}: line {number} {exc}") from exc
+            raise StoreError(f"{file}: line {number} {exc}") from exc
         if entry.expires_at > bench.clock.now():
             await bench.store.store(entry)
             count += 1
     return count
 
 
-async def warm_entries(bench: CacheBench, lines: Iterable[str], *, name: str) -> int:
+async def warm_entries(bench: CacheBench, file: Path) -> int:
     """Store answers that were written beforehand; return how many.
 
     A line: `request` (the chat completion as a client would send it), `answer` (text), `tenant` (what the scope names:
     the key's hash as LiteLLM stores it, the team's or user's id; nothing for scope global), optional `tier`, `tags`.
 
     Raises:
+        ConfigurationError: The file cannot be read, or a line is not JSON.
         StoreError: A line cannot be used; names it. Earlier lines are stored.
     """
     count = 0
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                await _warm(bench, json.loads(line))
-            except (ValueError, KeyError, TypeError, StoreError) as exc:
-                raise StoreError(f"{name}: line {number} cannot be used: {exc!r}") from exc
-            count += 1
+    for number, row in read_json_lines(file):
+        try:
+            await _warm(bench, row)
+        except (ValueError, KeyError, TypeError, StoreError) as exc:
+            raise StoreError(f"{file}: line {number} cannot be used: {exc!r}") from exc
+        count += 1
     return count
 
 

@@ -14,11 +14,12 @@ from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
 from tiergate.cache_parts import build_semantic_cache, find_pair_model
 from tiergate.cli.cache_bench import build_embedder
 from tiergate.decisions import CacheOutcome, GateDecision, GateOutcome, Reason
-from tiergate.errors import StoreError
+from tiergate.errors import ConfigurationError, StoreError
 from tiergate.exchange import Answer, Request
 from tiergate.hooks.earlier_turns import parse_conversation
 from tiergate.hooks.request_parser import parse_request
 from tiergate.hooks.tenant import hash_identity
+from tiergate.json_lines import read_json_rows
 from tiergate.ports import Embedder
 from tiergate.settings import Policy, load_policy
 from tiergate.stages.prompt_vector import PromptVector
@@ -74,7 +75,7 @@ async def simulate_log(policy_path: Path, log: Path) -> dict[str, Any]:
         log: JSONL, or a JSON list: LiteLLM's spend log, requests, or rows of the decision log with prompts.
 
     Raises:
-        ConfigurationError: The policy is wrong.
+        ConfigurationError: The policy is wrong, or the log cannot be read.
         StoreError: The log holds no row with a prompt.
     """
     policy = load_policy(policy_path)
@@ -154,27 +155,15 @@ def read_log(log: Path, policy: Policy) -> Iterator[LoggedRequest]:
     """Yield the rows of a log that hold a prompt; the form is told by the row's keys.
 
     Raises:
-        StoreError: A line is not JSON; names it.
+        ConfigurationError: The log cannot be read, or a line is not JSON or has a cost that is no number; names it.
     """
-    text = log.read_text(encoding="utf-8")
-    if text.lstrip().startswith("["):
-        rows = list(enumerate(_loads(log, 1, text), start=1))
-    else:
-        rows = [(n, _loads(log, n, line)) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    for number, row in rows:
-        parsed = _read_row(row, number, policy) if isinstance(row, dict) else None
+    for number, row in read_json_rows(log):
+        parsed = _read_row(log, row, number, policy) if isinstance(row, dict) else None
         if parsed is not None:
             yield parsed
 
 
-def _loads(log: Path, number: int, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as exc:
-        raise StoreError(f"{log}: line {number} is not JSON ({exc})") from exc
-
-
-def _read_row(row: Mapping[str, Any], number: int, policy: Policy) -> LoggedRequest | None:
+def _read_row(log: Path, row: Mapping[str, Any], number: int, policy: Policy) -> LoggedRequest | None:
     """Return a row of LiteLLM's spend log, of the decision log, or a plain request; None without a prompt."""
     request = row.get("request")
     sent = row.get("proxy_server_request") or (request if isinstance(request, dict) else None) or row
@@ -190,7 +179,7 @@ def _read_row(row: Mapping[str, Any], number: int, policy: Policy) -> LoggedRequ
         ts=_time(row.get("ts") or row.get("startTime") or row.get("timestamp"), number),
         tenant=str(row.get("tenant") or row.get("api_key") or row.get("user") or "log"),
         body={**known, "model": model, "messages": messages},
-        cost_usd=float(row.get("cost_usd") or row.get("spend") or 0.0),
+        cost_usd=_cost(log, number, row),
         answer=_answer(row),
     )
 
@@ -229,6 +218,15 @@ def _answer(row: Mapping[str, Any]) -> str | None:
     choices: Any = _loads_dict(row.get("response")).get("choices") or ()
     message = (choices[0].get("message") or {}) if choices and isinstance(choices[0], dict) else {}
     return str(message["content"]) if isinstance(message.get("content"), str) else None
+
+
+def _cost(log: Path, number: int, row: Mapping[str, Any]) -> float:
+    value = row.get("cost_usd") or row.get("spend") or 0.0
+    try:
+        return float(value)
+    except (TypeError, ValueError) as exc:
+        problem = f"has the cost {value!r:.80}, which is no number"
+        raise ConfigurationError(log, f"line {number}", problem, "write `spend` in USD, or leave it out") from exc
 
 
 def _time(value: Any, number: int) -> float:

@@ -29,7 +29,7 @@ def calibrate_gate(
         from tiergate.settings import load_policy  # noqa: PLC0415
 
         policy, table = load_policy(policy_file), tables.load_outcomes(outcomes)
-        found = classify_prompts(table.prompts, policy) if policy.intent_router.enabled else None
+        found = classify_prompts(table.prompts, policy, policy_file) if policy.intent_router.enabled else None
         scores = None if found is None else [found[prompt].scores for prompt in table.prompts]
         fitted = groups.calibrate_groups(table, policy, scores, outcomes.read_bytes())
         write_gate_calibration(out, fitted.calibration)

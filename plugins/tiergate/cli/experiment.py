@@ -27,9 +27,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def plan(
     *,
     rate: Annotated[float, typer.Option(help="Escalation ratio of the control.", min=0.001, max=0.999)] = 0.05,
-    effect: Annotated[float, typer.Option(help="Relative difference to find, such as 0.2.", min=0.01)] = 0.2,
-    units_per_day: Annotated[float, typer.Option(help="Units (keys, users, sessions) a day.", min=1)] = 1000.0,
-    requests_per_unit: Annotated[float, typer.Option(help="Requests of a unit.", min=1)] = 1.0,
+    effect: Annotated[float, typer.Option(help="Relative difference to find, such as 0.2.", min=0.01, max=10)] = 0.2,
+    units_per_day: Annotated[float, typer.Option(help="Units (keys, users, sessions) a day.", min=1, max=1e9)] = 1000.0,
+    requests_per_unit: Annotated[float, typer.Option(help="Requests of a unit.", min=1, max=1e6)] = 1.0,
     likeness: Annotated[float, typer.Option(help="Correlation of a unit's requests.", min=0.0, max=1.0)] = 0.05,
     as_json: AsJson = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tiergate.cli.address import read_address
 from tiergate.cli.exits import Exit, bad_input, print_json, stop
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def label(  # noqa: PLR0913  options of a command line
     grades: Annotated[
         Path | None, typer.Option("--grades", help="Only read a filled CSV back into the label file.")
     ] = None,
-    concurrency: Annotated[int, typer.Option("--concurrency", min=1)] = 4,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Calls at the same time.")] = 4,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Limit of an answer.")] = 1024,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the choice of prompts.")] = 0,
     no_text: Annotated[
         bool, typer.Option("--no-text", help="Keep vectors and grades, no prompts and answers.")
     ] = False,
@@ -64,7 +65,7 @@ def label(  # noqa: PLR0913  options of a command line
         if (decisions is None) == (prompts is None) and not settings.selection.exists():
             stop("name one of --decisions and --prompts.")
         secret = key or os.environ.get(KEY_VARIABLE) or stop(f"give --key or set {KEY_VARIABLE}.")
-        policy = load_policy(policy_file)
+        address, policy = read_address(base_url), load_policy(policy_file)
         rows = _rows(policy, settings, decisions, prompts, size, seed)
         if not rows:
             stop("there is nothing to label. Fix: set decision_log.store_prompts, or give --prompts.")
@@ -73,7 +74,7 @@ def label(  # noqa: PLR0913  options of a command line
                 policy,
                 settings,
                 rows,
-                (base_url, secret, max_cost, concurrency, max_tokens),
+                (address, secret, max_cost, concurrency, max_tokens),
                 dry_run=dry_run,
                 as_json=as_json,
             )

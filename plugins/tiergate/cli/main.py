@@ -1,5 +1,7 @@
 """The `tiergate` command: one file for each subcommand, imports in the functions that need them."""
 
+from typing import Annotated
+
 import typer
 
 from tiergate.cli import (
@@ -27,12 +29,24 @@ from tiergate.cli import (
 
 app = typer.Typer(
     name="tiergate",
-    help="Answers each request of a LiteLLM Proxy with the cheapest thing that is good enough.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def tiergate(
+    *,
+    shown: Annotated[
+        bool, typer.Option("--version", callback=version.show_and_leave, is_eager=True, help="Print the versions.")
+    ] = False,
+) -> None:
+    """Answers each request of a LiteLLM Proxy with the cheapest thing that is good enough."""
+    del shown
+
+
 evaluate = typer.Typer(help="Measure a part of tiergate on a table of your own.", no_args_is_help=True)
 evaluate.command("router")(evaluate_router.evaluate_router)
 evaluate.command("gate")(evaluate_gate.evaluate_gate)

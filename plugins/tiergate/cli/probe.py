@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tiergate.cli.address import read_address
 from tiergate.cli.exits import Exit, bad_input, print_json, stop
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def probe(
     secret = os.environ.get(key)
     if not secret:
         stop(f"the environment variable {key} is not set. Fix: set it to a key of the proxy, or name another by --key.")
-    if not base_url.startswith(("http://", "https://")):
-        stop(f"{base_url!r} is no address. Fix: write --base-url http://HOST:PORT.")
+    address = read_address(base_url)
     with bad_input():
         import httpx  # noqa: PLC0415  wanted here only
 
@@ -40,7 +40,6 @@ def probe(
 
         probes = load_probes(folder)
         headers = {"Authorization": f"Bearer {secret}"}
-        address = base_url.rstrip("/").removesuffix("/v1")
         with httpx.Client(base_url=address, headers=headers, timeout=TIMEOUT_S) as client:
             report = run_probes(probes, client, fresh=fresh)
         if as_json:

@@ -30,12 +30,12 @@ def report(
         if not weeks:
             stop(f"{_without_password(decisions)} has no decisions. Fix: name a log that has some.")
         out.write_text(build_page(weeks, source=_without_password(decisions)), encoding="utf-8")
-    typer.echo(f"wrote {out}")
-    if plots is not None:
-        from tiergate.cli.report_plots import write_report_plots  # noqa: PLC0415
+        typer.echo(f"wrote {out}")
+        if plots is not None:
+            from tiergate.cli.report_plots import write_report_plots  # noqa: PLC0415
 
-        for file in write_report_plots(weeks, plots):
-            typer.echo(f"wrote {file}")
+            for file in write_report_plots(weeks, plots):
+                typer.echo(f"wrote {file}")
 
 
 @rollout.command("status")

@@ -9,6 +9,7 @@ from tiergate.policy.rollout import WEEKS, Mean, Share, Week, check_week, recomm
 
 _NAMES = {1: "baseline and shadow", 2: "gate and domain overrides", 3: "threshold experiment", 4: "result"}
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 220, 64, 28
+_BAR, _LABELS = 22, 12
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6472; --line: #c9ced6; --bar: #2f6db5; --alt: #b5652f;
   --ok: #23753b; --bad: #b3261e; --page: #fff }
@@ -21,10 +22,13 @@ th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(-
 th:first-child, td:first-child { text-align: left }
 .dim { color: var(--dim) } text { fill: var(--dim); font-size: 12px }
 .ok { color: var(--ok) } .bad { color: var(--bad) }
-svg { width: 100%; height: auto; max-width: 640px }
+svg { width: 100%; height: auto; min-width: 32rem; max-width: 640px }
 .next { border-left: 4px solid var(--bar); padding: .4rem 1rem }
 .scroll { overflow-x: auto }
-.figures td { white-space: nowrap } .figures :is(th, td):last-child { white-space: normal; text-align: left }
+.figures td { white-space: nowrap; vertical-align: top }
+.figures :is(th, td):last-child { white-space: normal; text-align: left; min-width: 16rem }
+.weeks :is(th, td):not(:first-child) { white-space: nowrap }
+.criteria { table-layout: fixed } .criteria td:first-child { width: 46% }
 """
 
 
@@ -66,7 +70,7 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
         for figure in figures
     )
     head = "<tr><th>figure</th><th>run</th><th>95 % interval</th><th>published</th><th>reproduced</th></tr>"
-    table = f'<div class="scroll"><table class="figures">{head}{rows}</table></div>'
+    table = f'<div class="scroll" tabindex="0"><table class="figures">{head}{rows}</table></div>'
     return f"<h2>The run beside the published case</h2>{table}"
 
 
@@ -101,7 +105,7 @@ def _table(weeks: Sequence[Week]) -> str:
     ]
     head = "".join(f"<th>week {week.number}</th>" for week in weeks)
     body = "".join(f"<tr><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for name, cells in rows)
-    return f'<div class="scroll"><table><tr><th></th>{head}</tr>{body}</table></div>'
+    return f'<div class="scroll" tabindex="0"><table class="weeks"><tr><th></th>{head}</tr>{body}</table></div>'
 
 
 def _criteria(weeks: Sequence[Week], number: int) -> str:
@@ -110,7 +114,7 @@ def _criteria(weeks: Sequence[Week], number: int) -> str:
         f'<td class="{"ok" if item.met else "bad"}">{"holds" if item.met else "does not hold"}</td></tr>'
         for item in check_week(weeks, number)
     )
-    return f"<h3>Week {number}: {_NAMES[number]}</h3><table>{rows}</table>"
+    return f'<h3>Week {number}: {_NAMES[number]}</h3><table class="criteria">{rows}</table>'
 
 
 def _plot_cost(weeks: Sequence[Week]) -> str:
@@ -127,7 +131,8 @@ def _plot_cost(weeks: Sequence[Week]) -> str:
         return across, (_HEIGHT - _BOTTOM) * (1 - cost / top) + 4
 
     marks = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="var(--bar)"/>' for x, y in (place(*point) for point in points)
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="var(--bar)"><title>{cost:.4g} USD</title></circle>'
+        for cost, (x, y) in ((point[1], place(*point)) for point in points)
     )
     lines = ""
     for level, label in ((baseline, "baseline"), (baseline * 0.6, "target")):
@@ -135,9 +140,10 @@ def _plot_cost(weeks: Sequence[Week]) -> str:
             y = place(0, level)[1]
             lines += f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--alt)"/>'
             lines += f'<text x="0" y="{y + 4:.1f}">{label}</text>'
+            lines += f'<text x="{_WIDTH}" y="{y + 14:.1f}" text-anchor="end">{level:.4g} USD</text>'
     axis = "".join(
         f'<text x="{place(7 * week, 0)[0]:.1f}" y="{_HEIGHT - 6}">week {week + 1}</text>'
-        for week in range(last // 7 + 1)
+        for week in range(0, last // 7 + 1, 1 + last // 7 // _LABELS)
     )
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in points))
     line = f'<polyline points="{path}" fill="none" stroke="var(--bar)"/>'
@@ -150,20 +156,20 @@ def _plot_tiers(weeks: Sequence[Week]) -> str:
     rows = [(week, tier) for week in weeks for tier in names]
     if not rows:
         return '<p class="dim">No request was routed.</p>'
-    step = (_HEIGHT - 10) / len(rows)
     bars = ""
     for place, (week, tier) in enumerate(rows):
-        share, y = week.tiers.get(tier, 0.0), 5 + place * step
+        share, y = week.tiers.get(tier, 0.0), 5 + place * _BAR
         width = (_WIDTH - 200) * share
-        bars += f'<text x="0" y="{y + step * 0.7:.1f}">week {week.number}, {escape(tier)}</text>'
-        bars += f'<rect x="140" y="{y + 1:.1f}" width="{width:.1f}" height="{step - 3:.1f}" fill="var(--bar)"/>'
-        bars += f'<text x="{146 + width:.1f}" y="{y + step * 0.7:.1f}">{share:.0%}</text>'
-    return _svg("Share of routed requests by tier", bars)
+        bars += f'<text x="0" y="{y + _BAR * 0.7:.1f}">week {week.number}, {escape(tier)}</text>'
+        bars += f'<rect x="140" y="{y + 2:.1f}" width="{width:.1f}" height="{_BAR - 4}" fill="var(--bar)"/>'
+        bars += f'<text x="{146 + width:.1f}" y="{y + _BAR * 0.7:.1f}">{share:.0%}</text>'
+    return _svg("Share of routed requests by tier", bars, height=len(rows) * _BAR + 10)
 
 
-def _svg(title: str, body: str) -> str:
+def _svg(title: str, body: str, *, height: int = _HEIGHT) -> str:
     label = escape(title)
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}"><title>{label}</title>{body}</svg>'
+    head = f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}"><title>{label}</title>'
+    return f'<div class="scroll" tabindex="0">{head}{body}</svg></div>'
 
 
 def _number(value: float, digits: int) -> str:

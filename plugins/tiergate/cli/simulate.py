@@ -23,7 +23,7 @@ def simulate(
         float,
         typer.Option("--degrade-classifier", help="Share of prompts whose scores are flipped.", min=0.0, max=1.0),
     ] = 0.0,
-    speed: Annotated[float, typer.Option(help="How many times faster the stand-ins answer.", min=0.1)] = 1.0,
+    speed: Annotated[float, typer.Option(help="How many times faster the stand-ins answer.", min=0.1, max=1000)] = 1.0,
     concurrency: Annotated[int, typer.Option(help="Tasks at the same time.", min=1)] = 1,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -61,13 +61,15 @@ def run_scenario(
     """
     from dataclasses import asdict  # noqa: PLC0415
 
+    from tiergate.demo.proxy_process import interrupted_by_signals  # noqa: PLC0415
     from tiergate.demo.simulation import keep_grades, run_simulation  # noqa: PLC0415  httpx, SQLAlchemy and starlette
     from tiergate.demo.simulation_figures import check_goals, measure  # noqa: PLC0415
     from tiergate.demo.simulation_scenario import load_simulation  # noqa: PLC0415
 
     scenario = load_simulation(source)
     scenario = scenario.model_copy(update={key: value for key, value in changes.items() if value is not None})
-    pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency, folder=folder)
+    with interrupted_by_signals():
+        pairs = run_simulation(scenario, degrade=degrade, speed=speed, concurrency=concurrency, folder=folder)
     if folder is not None:
         keep_grades(pairs, folder)
     figures = measure(scenario, pairs)

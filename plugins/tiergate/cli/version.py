@@ -23,6 +23,13 @@ def version(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
         typer.echo(f"{name} {text}")
 
 
+def show_and_leave(asked: bool) -> None:
+    """Do for `tiergate --version` what `tiergate version` does, and end the command."""
+    if asked:
+        version(as_json=False)
+        raise typer.Exit
+
+
 def _version_of(name: str) -> str:
     try:
         return installed_version(name)

@@ -59,6 +59,20 @@ class ProxyProcess:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that the processes started in it end too.
+
+    They are leaders of sessions of their own: neither a closed terminal nor `kill` reaches them. Main thread only.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def free_port() -> int:
     """Return a port of the loopback interface that nothing listens on."""
     with socket.socket() as listener:

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from tiergate.adapters.decision_database import read_decision
 from tiergate.demo.background import BackgroundProvider
-from tiergate.demo.proxy_process import ProcessError, ProxyProcess, run_quickstart
+from tiergate.demo.proxy_process import ProcessError, ProxyProcess, interrupted_by_signals, run_quickstart
 from tiergate.errors import ConfigurationError
 from tiergate.pack import locate_pack
 
@@ -141,7 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console(width=max(Console().width, 170))
     try:
-        return _run(console, once=options.once, port=options.port)
+        with interrupted_by_signals():
+            return _run(console, once=options.once, port=options.port)
     except (ConfigurationError, ProcessError) as exc:
         print(exc, file=sys.stderr)  # noqa: T201
         return 2

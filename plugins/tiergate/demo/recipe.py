@@ -18,7 +18,7 @@ from tiergate.cli.probe import report_row, show
 from tiergate.cli.probe_file import FaultOrder, load_probes
 from tiergate.cli.probe_run import TIMEOUT_S, ProbeReport, run_probes
 from tiergate.demo.background import BackgroundProvider
-from tiergate.demo.proxy_process import run_provider, run_proxy
+from tiergate.demo.proxy_process import interrupted_by_signals, run_provider, run_proxy
 from tiergate.errors import ConfigurationError, TiergateError
 from tiergate.pack_check import check_pack
 from tiergate.proxy_config import ProxyConfig, read_proxy_config
@@ -115,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
     options = parser.parse_args(arguments)
     try:
-        report = verify_recipe(options.folder)
+        with interrupted_by_signals():
+            report = verify_recipe(options.folder)
     except (TiergateError, OSError) as exc:
         print(exc, file=sys.stderr)  # noqa: T201
         return Exit.BAD_INPUT

@@ -152,10 +152,13 @@ def load_simulation(source: str | Path) -> SimulationScenario:
         raise ConfigurationError(
             source, "", "no such scenario", "give a YAML file, or one of agent-stack and b2c-support"
         ) from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigurationError(source, "", "is not UTF-8 text", "save it as UTF-8") from exc
     try:
         return SimulationScenario.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as exc:
-        raise ConfigurationError(source, "", f"is no valid YAML ({exc})", "correct the syntax") from exc
+    except (yaml.YAMLError, RecursionError) as exc:
+        problem = f"is no valid YAML ({' '.join(str(exc).split())})"
+        raise ConfigurationError(source, "", problem, "correct the syntax") from exc
     except ValidationError as exc:
         first = exc.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -17,6 +18,8 @@ audit = logging.getLogger("tiergate.cache.audit")
 
 _PAGE = 500
 _FIELDS = tuple(field.name for field in fields(StoredAnswer) if field.name != "vector")
+_TEXTS = ("entry_id", "tenant", "context_key", "prompt", "tier")
+_NUMBERS = ("cost_usd", "stored_at", "expires_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +144,26 @@ async def import_entry(line: str, embedder: Embedder) -> StoredAnswer:
         known = {name: raw[name] for name in _FIELDS if name in raw}
         known["tags"], known["confirmed_by"] = tuple(raw.get("tags") or ()), tuple(raw.get("confirmed_by") or ())
         entry = StoredAnswer(**known, vector=np.asarray(raw.get("vector") or (), dtype=np.float32))
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        _check_kinds(entry)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise StoreError(f"is no exported entry: {exc!r}") from exc
     if raw.get("encoder") == embedder.digest and entry.vector.shape == (embedder.dimensions,):
         return entry
     fresh = {name: getattr(entry, name) for name in _FIELDS}
     return StoredAnswer(**fresh, vector=await embedder.embed(entry.prompt))
+
+
+def _check_kinds(entry: StoredAnswer) -> None:
+    """Refuse what a dataclass would take and the store would choke on, or never serve."""
+    wrong = [name for name in _TEXTS if not isinstance(getattr(entry, name), str)]
+    wrong += [name for name in _NUMBERS if not _is_number(getattr(entry, name))]
+    wrong += [] if entry.confidence is None or _is_number(entry.confidence) else ["confidence"]
+    wrong += [] if isinstance(entry.body, Mapping) else ["body"]
+    wrong += [] if all(isinstance(text, str) for text in (*entry.tags, *entry.confirmed_by)) else ["tags"]
+    wrong += [] if np.isfinite(entry.vector).all() else ["vector"]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} of the wrong kind")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

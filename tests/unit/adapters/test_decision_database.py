@@ -213,10 +213,15 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
 
 def test_reading_what_is_no_log_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "decisions.db").write_text("not a database, but long enough to look at" * 100)
-    with pytest.raises(DecisionLogError, match="not a database"):
+    with pytest.raises(DecisionLogError, match=r"decisions\.db cannot be read .*not a database"):
         read_decision(f"sqlite:///{tmp_path}/decisions.db", "d-1")
     with pytest.raises(DecisionLogError, match="neither sqlite nor postgresql"):
         read_decision("mysql://h/d", "d-1")
+    (tmp_path / "other.db").write_bytes(b"")  # an empty file is an empty database
+    with pytest.raises(DecisionLogError, match=r"other\.db holds no table tiergate_decisions"):
+        read_decision(f"sqlite:///{tmp_path}/other.db", "d-1")
+    with pytest.raises(DecisionLogError, match=r"u:\*\*\*@127\.0\.0\.1:1/d cannot be read"):
+        read_decision("postgresql://u:secret@127.0.0.1:1/d", "d-1")
 
 
 def connect(url: str) -> sa.Connection:

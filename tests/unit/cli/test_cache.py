@@ -74,6 +74,18 @@ def test_a_line_that_cannot_be_warmed_is_named(folder: Folder, row: str, said: s
     assert said in result.stderr
 
 
+@pytest.mark.parametrize("command", [("import",), ("warm",), ("simulate", "--log")])
+@pytest.mark.parametrize("content", [b"\xff\xfe{\0}\0", b"[" * 100_000])
+def test_a_file_in_another_encoding_is_named(
+    folder: Folder, tmp_path: Path, command: tuple[str, ...], content: bytes
+) -> None:
+    file = tmp_path / "strange.jsonl"
+    file.write_bytes(content)
+    result = folder.run(*command, str(file))
+    assert result.exit_code == 2
+    assert "strange.jsonl: line 1" in result.stderr
+
+
 @pytest.mark.parametrize("options", [(), ("--all", "--tag", "x")])
 def test_an_invalidation_says_what_it_takes(folder: Folder, options: tuple[str, ...]) -> None:
     assert folder.run("invalidate", *options).exit_code == 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tiergate.cli.cache_simulation import LogClock, LoggedRequest, read_log, simulate_log
-from tiergate.errors import StoreError
+from tiergate.errors import ConfigurationError
 from tiergate.settings import Policy
 
 POLICY = Policy.model_validate({"tiers": [{"name": name, "model_group": name} for name in ("simple", "frontier")]})
@@ -67,9 +67,10 @@ def test_a_row_without_a_time_counts_by_its_place(tmp_path: Path, time: Any) -> 
     assert [row.ts for row in read(tmp_path, *[DECISION | {"ts": time}] * 2)] == [1.0, 2.0]
 
 
-def test_a_line_that_is_torn_is_named(tmp_path: Path) -> None:
-    (tmp_path / "log.jsonl").write_text('{"a": 1}\n{"a"', encoding="utf-8")
-    with pytest.raises(StoreError, match="line 2"):
+@pytest.mark.parametrize("line", ['{"a"', '{"prompt": "x", "spend": "much"}', '{"prompt": "x", "cost_usd": [1]}'])
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "log.jsonl").write_text(f'{{"a": 1}}\n{line}', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="line 2"):
         list(read_log(tmp_path / "log.jsonl", POLICY))
 
 

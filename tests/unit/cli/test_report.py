@@ -63,3 +63,12 @@ def test_rollout_status_names_what_is_open(tiergate: Callable[..., Result], log:
     open_items = [item["text"] for item in found["criteria"]["2"] if not item["met"]]
     assert open_items == ["at least 1000 decisions"]
     assert "holds" in tiergate("rollout", "status", "--decisions", log).stdout
+
+
+def test_a_file_in_place_of_the_folder_of_plots_is_told(
+    tiergate: Callable[..., Result], log: str, tmp_path: Path
+) -> None:
+    (tmp_path / "plots").write_text("", encoding="utf-8")
+    result = tiergate("report", "--decisions", log, "--plots", "plots")
+    assert result.exit_code == 2
+    assert "plots: file exists. Fix: name a folder" in result.stderr

@@ -21,3 +21,8 @@ def test_versions_are_printed_as_json(tiergate: Callable[..., Result]) -> None:
 def test_a_missing_package_is_said(tiergate: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(version, "_PACKAGES", ("no-such-package",))
     assert "no-such-package not installed" in tiergate("version").stdout
+
+
+def test_the_option_prints_what_the_command_does(tiergate: Callable[..., Result]) -> None:
+    assert tiergate("--version").stdout == tiergate("version").stdout
+    assert tiergate("--version").exit_code == 0

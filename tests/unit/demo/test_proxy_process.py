@@ -1,7 +1,9 @@
 """Real processes: they come up, say why when they do not, and are gone with their whole group afterwards."""
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -59,3 +61,28 @@ def test_a_child_left_behind_goes_with_the_group(tmp_path: Path, monkeypatch: py
     assert not child.exists() or child.read_text().split()[2] == "Z"
     assert process.returncode is not None
     assert os.path.exists(log)  # noqa: PTH110
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_what_was_started(tmp_path: Path, number: signal.Signals) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from tiergate.demo.proxy_process import _running, interrupted_by_signals\n"
+        "command = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "with interrupted_by_signals(), _running(command, Path('log'), {}, Path()) as process:\n"
+        "    print(process.pid, flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as outer:
+        assert outer.stdout is not None
+        child = int(outer.stdout.readline())
+        outer.send_signal(number)
+        outer.wait(timeout=30)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_handlers_are_as_before_after_the_block() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), proxy_process.interrupted_by_signals():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before

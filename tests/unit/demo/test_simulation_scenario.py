@@ -15,12 +15,18 @@ def agents() -> SimulationScenario:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("name: x", "Field required"), ("a: [", "valid YAML"), (None, "no such scenario")],
+    [
+        ("name: x", "Field required"),
+        ("a: [", "valid YAML"),
+        ("[" * 5000, "valid YAML"),
+        ("name: é", "not UTF-8"),
+        (None, "no such scenario"),
+    ],
 )
 def test_a_bad_scenario_is_refused_by_file(tmp_path: Path, text: str | None, message: str) -> None:
     file = tmp_path / "scenario.yaml"
     if text is not None:
-        file.write_text(text)
+        file.write_text(text, encoding="latin-1")
     with pytest.raises(ConfigurationError, match=message):
         load_simulation(file)
 

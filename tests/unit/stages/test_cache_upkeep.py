@@ -69,7 +69,24 @@ async def test_an_entry_makes_the_round_trip_and_another_encoder_embeds_it_anew(
     assert again.prompt == CAPITAL
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"prompt": 1}'])
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"prompt": 1}', "[" * 100_000])
 async def test_what_is_no_entry_is_refused(bench: Any, line: str) -> None:
     with pytest.raises(StoreError, match="no exported entry"):
         await import_entry(line, bench.embedder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("entry_id", 1), ("prompt", None), ("expires_at", "soon"), ("cost_usd", float("nan")), ("body", "text"),
+        ("confidence", "high"), ("tags", [1]), ("vector", [float("inf")]),
+    ],
+)  # fmt: skip
+async def test_an_entry_with_a_field_of_the_wrong_kind_is_refused_by_its_name(
+    bench: Any, field: str, value: Any
+) -> None:
+    await bench.ask(CAPITAL)
+    (entry,) = bench.store.entries.values()
+    line = json.loads(export_entry(entry, encoder_digest=bench.embedder.digest)) | {field: value}
+    with pytest.raises(StoreError, match=field):
+        await import_entry(json.dumps(line), bench.embedder)

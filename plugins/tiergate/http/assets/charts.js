@@ -55,6 +55,16 @@ function swatch(one) {
   return mark;
 }
 
+// From which distance of ticks on, the label of a tick, and what stands below the first one of a year and of a day. No
+// order of month and day that one half of the readers would take for the other.
+const dates = [
+  [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+  [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+];
+
 function options({ width, series, time, format, xFormat, xRange, yRange, bars, count }) {
   const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line"), width: 1 }, font: "12px system-ui, sans-serif" };
   return {
@@ -64,7 +74,7 @@ function options({ width, series, time, format, xFormat, xRange, yRange, bars, c
     cursor: { y: false, points: { size: 6 } },
     scales: { x: { time, range: xRange ? () => xRange : undefined }, y: { range: yRange ?? ((_u, _low, high) => [0, high > 0 ? high * 1.1 : 1]) } },
     axes: [
-      { ...axis, space: 70, values: xFormat ? (_u, values) => values.map(xFormat) : undefined },
+      { ...axis, space: 70, values: xFormat ? (_u, values) => values.map(xFormat) : dates },
       { ...axis, size: 72, values: (_u, values) => values.map(format) },
     ],
     series: [{}, ...series.map((one) => ({

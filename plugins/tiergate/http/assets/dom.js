@@ -38,7 +38,7 @@ export function whole(value) {
 
 export function ms(value) {
   if (value === null || value === undefined) return "–";
-  return value >= 10000 ? `${(value / 1000).toFixed(1)} s` : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+  return value >= 10000 ? `${(value / 1000).toFixed(1)} s` : `${value !== 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
 export function score(value) {

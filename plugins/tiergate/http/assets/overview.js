@@ -122,7 +122,7 @@ function drift({ drift: indexes }) {
   const names = { confidence: "Confidence of answers", route_score: "Route score", similarity: "Cache similarity", latency_ms: "Latency" };
   const rows = Object.entries(names).filter(([name]) => indexes[name] !== null && indexes[name] !== undefined).map(([name, label]) => {
     const value = indexes[name];
-    return [label, value.toFixed(3), value >= DRIFT_ACT ? "shifted: check the classifier and thresholds" : value >= DRIFT_LOOK ? "worth a look" : "steady"];
+    return [label, value.toFixed(3), value >= DRIFT_ACT ? `shifted: check the ${name === "latency_ms" ? "providers" : "classifier and thresholds"}` : value >= DRIFT_LOOK ? "worth a look" : "steady"];
   });
   return h("div", { class: "card" }, h("h3", {}, "Stability index"), h("p", {}, "The last quarter of the time shown against the rest of it."),
     rows.length ? table("Stability index by score", ["Score", { text: "Index", number: true }, "Reading"], rows) : h("p", { class: "empty" }, "Not enough decisions in both parts of this time."));
