@@ -126,7 +126,7 @@ def invalidate(  # noqa: PLR0913  one option for each way to select
     tenant: Annotated[str | None, typer.Option(help="Hashed tenant, as the decision record names it.")] = None,
     entry: Annotated[list[str] | None, typer.Option(help="Identifier of an entry; may stand several times.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The prompt, character by character.")] = None,
-    older_than_s: Annotated[float | None, typer.Option(min=0, help="Stored longer ago than this.")] = None,
+    older_than_s: Annotated[float | None, typer.Option(min=0, max=1e10, help="Stored longer ago than this.")] = None,
     tag: Annotated[str | None, typer.Option(help="A tag, such as the version of a document.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every entry.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, remove nothing.")] = False,

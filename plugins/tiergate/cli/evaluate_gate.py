@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tiergate.cli.exits import stop
 from tiergate.errors import TiergateError
 
 TRAIN_EXTRA = "this command needs the training extra: pip install 'tiergate[train]'"
@@ -25,6 +26,8 @@ def evaluate_gate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - a flag of a command line
 ) -> None:
     """Evaluate the confidence gate between two tiers on known outcomes."""
+    if weak == strong:
+        stop(f"--weak and --strong are both {weak!r}. Fix: name the tier that answers, then the one escalated to.")
     tables, gate = import_toolkit("outcomes"), import_toolkit("gate_evaluate")
     try:
         report = gate.evaluate_gate(

@@ -120,28 +120,64 @@ def check_week(weeks: Sequence[Week], number: int) -> list[Criterion]:
 
 
 def recommend(weeks: Sequence[Week]) -> tuple[str, str]:
-    """Return the next action and its reason, from the latest week."""
+    """Return the next action and its reason: the first that the latest week, beside the first one, calls for."""
     if not weeks:
         return "send traffic through tiergate", "the log is empty"
-    week = weeks[-1]
-    if week.failed_stages > MAX_FAILED_STAGES:
-        return "find the stage that fails", f"a stage failed in {week.failed_stages:.1%} of the requests"
-    if week.shadow > 0.5:  # noqa: PLR2004  most of the week
-        return "set `mode: active`", "the week ran in shadow mode, so nothing was saved"
+    for advise in (_advise_on_stages, _advise_on_shadow, _advise_on_answers, _advise_on_saving, _advise_on_evidence):
+        found = advise(weeks, weeks[-1])
+        if found is not None:
+            return found
+    return "keep the policy and look again next week", "cost, quality, escalations and stages are within their bounds"
+
+
+def _advise_on_stages(_weeks: Sequence[Week], week: Week) -> tuple[str, str] | None:
+    if week.failed_stages <= MAX_FAILED_STAGES:
+        return None
+    return "find the stage that fails", f"a stage failed in {week.failed_stages:.1%} of the requests"
+
+
+def _advise_on_shadow(weeks: Sequence[Week], week: Week) -> tuple[str, str] | None:
+    if week.shadow <= 0.5:  # noqa: PLR2004  less than most of the week
+        return None
+    missing = [f"{item.text} (found: {item.found})" for item in check_week(weeks, 1) if not item.met]
+    if week.number == 1 and missing:
+        return "stay in shadow mode", f"not yet: {'; '.join(missing)}"
+    return "set `mode: active`", "the week ran in shadow mode, so nothing was saved"
+
+
+def _advise_on_answers(weeks: Sequence[Week], week: Week) -> tuple[str, str] | None:
+    if week.quality.high < weeks[0].quality.low:
+        return (
+            "raise `confidence_gate.escalate_below` or `intent_router.min_quality`, or retrain on this log",
+            f"quality fell to {week.quality.value:.3f}, for sure below the first week's {weeks[0].quality.value:.3f}",
+        )
     if week.escalations.low > MAX_ESCALATION_RATIO:
         return (
             "retrain the classifier on this log, or lower `confidence_gate.escalate_below`",
             f"{week.escalations.value:.1%} of the answers were escalated, for sure more than 5 %",
         )
-    if week.saving == week.saving and week.saving < MIN_SAVING:
-        strongest = max(week.tiers.items(), key=lambda item: item[1], default=("none", 0.0))
-        return (
-            "replay this log with a lower `intent_router.min_quality`, or add data of its largest domain and retrain",
-            f"the saving is {week.saving:.1%}, the target 40 %; {strongest[1]:.0%} go to {strongest[0]}",
-        )
+    return None
+
+
+def _advise_on_saving(_weeks: Sequence[Week], week: Week) -> tuple[str, str] | None:
+    if math.isnan(week.saving) or week.saving >= MIN_SAVING:
+        return None
+    strongest = max(week.tiers.items(), key=lambda item: item[1], default=("none", 0.0))
+    return (
+        "replay this log with a lower `intent_router.min_quality`, or add data of its largest domain and retrain",
+        f"the saving is {week.saving:.1%}, the target 40 %; {strongest[1]:.0%} go to {strongest[0]}",
+    )
+
+
+def _advise_on_evidence(_weeks: Sequence[Week], week: Week) -> tuple[str, str] | None:
     if math.isnan(week.quality.value):
         return "switch judge sampling on, or collect feedback", "nobody has said how good the answers are"
-    return "keep the policy and look again next week", "cost, escalations and stages are within their bounds"
+    if week.requests < MIN_REQUESTS:
+        return (
+            "send more of the traffic through before you judge the policy",
+            f"{week.requests} decisions this week are within the bounds, {MIN_REQUESTS} say something",
+        )
+    return None
 
 
 def share_of(count: int, total: int) -> Share:

@@ -86,7 +86,7 @@ def test_a_file_in_another_encoding_is_named(
     assert "strange.jsonl: line 1" in result.stderr
 
 
-@pytest.mark.parametrize("options", [(), ("--all", "--tag", "x")])
+@pytest.mark.parametrize("options", [(), ("--all", "--tag", "x"), ("--older-than-s", "inf")])
 def test_an_invalidation_says_what_it_takes(folder: Folder, options: tuple[str, ...]) -> None:
     assert folder.run("invalidate", *options).exit_code == 2
 

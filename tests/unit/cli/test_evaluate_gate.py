@@ -44,6 +44,12 @@ def test_bad_input_exits_with_2_and_says_where(tmp_path: Path) -> None:
     assert "none.csv" in found.stderr
 
 
+def test_a_gate_needs_two_tiers(tmp_path: Path) -> None:
+    found = RUNNER.invoke(_app(), ["--outcomes", str(_write(tmp_path / "t.csv")), "--weak", "A", "--strong", "A"])
+    assert found.exit_code == 2
+    assert "--weak and --strong are both 'A'" in found.stderr
+
+
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "tiergate_classifier.outcomes", None)
     with pytest.raises(typer.Exit) as caught:

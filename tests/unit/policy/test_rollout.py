@@ -96,6 +96,26 @@ def test_the_next_action_follows_from_what_is_wrong(changes: dict[str, Any], act
     assert recommend(measure_weeks(week_of(1, **changes)))[0].startswith(action)
 
 
+def test_shadow_mode_goes_on_until_its_criteria_hold() -> None:
+    action, reason = recommend(measure_weeks(week_of(1, count=300, mode="shadow")))
+    assert action == "stay in shadow mode"
+    assert reason == "not yet: at least 1000 decisions (found: 300)"
+    assert recommend(measure_weeks([*week_of(1, count=300), *week_of(2, mode="shadow")]))[0] == "set `mode: active`"
+
+
+def test_a_fall_of_quality_comes_before_the_saving() -> None:
+    worse = [*week_of(1), *week_of(2, feedback={"score": 0.7}, cost_usd=0.8)]
+    action, reason = recommend(measure_weeks(worse))
+    assert action.startswith("raise `confidence_gate.escalate_below`")
+    assert reason == "quality fell to 0.700, for sure below the first week's 0.900"
+
+
+def test_few_decisions_prove_nothing() -> None:
+    action, reason = recommend(measure_weeks(week_of(1, count=300)))
+    assert action.startswith("send more of the traffic")
+    assert reason.startswith("300 decisions")
+
+
 def test_an_empty_log_recommends_traffic() -> None:
     assert recommend(measure_weeks([]))[0].startswith("send traffic")
 
