@@ -1,4 +1,4 @@
-"""Servers of their own that more than one folder of tests uses."""
+"""Servers, the browser and settings that more than one folder of tests uses."""
 
 import contextlib
 import os
@@ -14,8 +14,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 from selenium import webdriver
 from selenium.webdriver.remote.webdriver import WebDriver
+
+# Built on the profile in force, which in CI draws the same examples each time.
+settings.register_profile("no_timing", settings.default, deadline=None)
+settings.load_profile("no_timing")
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
