@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -235,8 +236,12 @@ def test_when_the_database_is_away_for_long_the_oldest_rows_go_and_are_counted(
         assert log.dropped + log.pending == 100
         other.execute("ROLLBACK")
     log.close()
-    left = 100 - log.dropped
-    assert ids(url) == {f"d-{number}" for number in range(100 - left, 100)}
+    left = sorted(int(row.removeprefix("d-")) for row in ids(url))
+    assert len(left) == 100 - log.dropped
+    # The newest rows; and before them at most the batch that was being written when its segment was dropped.
+    gaps = [(one, other) for one, other in pairwise(left) if other != one + 1]
+    assert left[-1] == 99
+    assert len(gaps) <= 1
 
 
 def test_rows_left_at_closing_wait_in_the_journal(
