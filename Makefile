@@ -101,8 +101,8 @@ test-classifier: $(VENV)/.torch ## Tests of the toolkit, those that need scikit-
 	$(BIN)/pytest tests/classifier tests/unit/cli/test_evaluate_*.py tests/unit/cli/test_calibrate_*.py
 
 # Parts that may run at the same time: `make -j2 test-gateways test-packs test-install`.
-test-gateways: $(VENV)/.dev ## Tests that start proxies of their own: faults, crashes, traces, held streams, bodies beside bare LiteLLM's
-	$(BIN)/pytest -m "gateway and not slow" tests/proxy
+test-gateways: $(VENV)/.dev ## Tests that start proxies of their own: faults, crashes, traces, held streams, bodies beside bare LiteLLM's, written packs, the pod
+	$(BIN)/pytest -m "gateway and not slow" tests/proxy tests/config tests/helm
 
 test-packs: $(VENV)/.dev ## Slow tests on real proxies: every recipe's verify.sh, two proxies with two workers each, the flywheel
 	$(BIN)/pytest -m slow tests/proxy/test_recipes.py tests/proxy/test_workers.py tests/proxy/test_flywheel.py

@@ -8,7 +8,7 @@ from tiergate.cli.pack_writer import load_providers, write_pack
 from tiergate.demo.proxy_process import run_proxy
 from tiergate.pack_check import check_pack
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 
 
 @pytest.mark.parametrize(

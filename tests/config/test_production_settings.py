@@ -9,7 +9,7 @@ from tiergate.demo.proxy_process import run_quickstart
 from tiergate.demo.quickstart import load_walk, walk
 from tiergate.pack import locate_pack
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway]
 
 
 def write_pack(folder: Path) -> Path:

@@ -19,7 +19,7 @@ from tests.helm.conftest import ONE_POD, Chart
 from tiergate.demo.proxy_process import free_port
 
 START_S = 180
-pytestmark = [pytest.mark.proxy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.proxy, pytest.mark.gateway, pytest.mark.timeout(300)]
 
 
 class Pod:
