@@ -15,10 +15,9 @@ from threadpoolctl import threadpool_limits
 from tiergate.adapters.decision_log import SqlDecisionLog, open_decision_log
 from tiergate.adapters.decision_reader import DecisionReader
 from tiergate.adapters.embedded_classifier import EmbeddedClassifier
+from tiergate.adapters.embedder_choice import build_embedder
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
-from tiergate.adapters.onnx_embedder import OnnxEmbedder
-from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.adapters.vllm_classifier import VllmClassifier
 from tiergate.artifact import Artifact, load_artifact
 from tiergate.artifact_format import MANIFEST
@@ -42,9 +41,9 @@ from tiergate.pack_check import Pack, artifact_path, load_pack
 from tiergate.policy.domain_heads import DomainHeads
 from tiergate.policy.drift import DriftFinding
 from tiergate.policy.experiment_status import ExperimentGuard
-from tiergate.ports import Embedder, IntentClassifier
+from tiergate.ports import IntentClassifier
 from tiergate.reload_watch import ReloadWatch
-from tiergate.settings import Encoder, Policy
+from tiergate.settings import Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
@@ -266,24 +265,6 @@ def build_runtime(
     pack = load_pack(policy_path, config_path)
     models = LiteLLMModels(router)
     return Runtime(pack, policy_path=policy_path, config_path=config_path, models=models, redis=redis)
-
-
-def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:
-    """Build and load the encoder that policy names.
-
-    Raises:
-        ArtifactError: The encoder's folder is missing or torn.
-    """
-    if settings.kind == "openai":
-        return OpenAIEmbedder(
-            base_url=settings.base_url or "",
-            model=settings.model or "",
-            api_key=settings.api_key,
-            dimensions=settings.dimensions or 0,
-        )
-    embedder = OnnxEmbedder(settings.path, pool=pool, threads=settings.threads)
-    embedder.load()
-    return embedder
 
 
 def build_classifier(pack: Pack) -> IntentClassifier:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tiergate.adapters.gate_calibration_file import write_gate_calibration
-from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.litellm_models import LiteLLMModels
 from tiergate.adapters.qdrant_server_store import QdrantServerStore
 from tiergate.artifact import builtin_artifact_path, load_artifact, write_artifact
@@ -21,10 +20,9 @@ from tiergate.runtime import (
     Runtime,
     SystemClock,
     build_classifier,
-    build_embedder,
     build_shadow,
 )
-from tiergate.settings import Encoder, Policy
+from tiergate.settings import Policy
 from tiergate.stages.confidence_gate import ConfidenceGate
 from tiergate.stages.decision_record import DecisionRecorder
 from tiergate.stages.intent_router import IntentRouter
@@ -52,15 +50,6 @@ def test_a_server_that_is_down_does_not_stop_start_up(pack: Path) -> None:
     policy = Policy.model_validate(loaded.policy.model_dump(mode="json") | {"semantic_cache": {"store": named}})
     store = build_store(policy, FakeEmbedder(), pack / "policy.yaml")
     assert isinstance(store, QdrantServerStore)
-
-
-async def test_an_embeddings_endpoint_may_be_the_encoder() -> None:
-    settings = Encoder(kind="openai", base_url="http://127.0.0.1:1", model="m", dimensions=8)
-    pool = InferencePool(threads=1, max_queue=1)
-    embedder = build_embedder(settings, pool)
-    assert embedder.dimensions == 8
-    await embedder.aclose()
-    await pool.aclose()
 
 
 async def test_a_runtime_is_built_works_in_the_background_and_closes(pack: Path) -> None:

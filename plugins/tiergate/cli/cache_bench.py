@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tiergate.adapters.decision_recall import read_recall_notice
+from tiergate.adapters.embedder_choice import build_embedder
 from tiergate.adapters.inference_pool import InferencePool
-from tiergate.adapters.onnx_embedder import OnnxEmbedder
-from tiergate.adapters.openai_embedder import OpenAIEmbedder
 from tiergate.adapters.pair_label_file import PairLabelFile
 from tiergate.cache_parts import WallClock, build_store
 from tiergate.errors import ConfigurationError, DecisionLogError, StoreError
@@ -21,7 +20,7 @@ from tiergate.json_lines import read_json_lines, read_lines
 from tiergate.policy.cache_key import CacheKey, answer_version, build_cache_key
 from tiergate.policy.semantic_cache import decide_eligibility
 from tiergate.ports import AnswerStore, Embedder, Selection, StoredAnswer
-from tiergate.settings import Encoder, Policy, load_policy
+from tiergate.settings import Policy, load_policy
 from tiergate.stages.cache_upkeep import CacheUpkeep, export_entry, import_entry
 from tiergate.stages.grey_zone import GreyZone
 from tiergate.telemetry.record import decode_embedding
@@ -60,24 +59,6 @@ async def open_bench(policy_path: Path) -> AsyncIterator[CacheBench]:
         await store.aclose()
         await embedder.aclose()
         await pool.aclose()
-
-
-def build_embedder(settings: Encoder, pool: InferencePool) -> Embedder:
-    """Build the encoder that policy names.
-
-    Raises:
-        ArtifactError: Its folder is missing or torn.
-    """
-    if settings.kind == "openai":
-        return OpenAIEmbedder(
-            base_url=settings.base_url or "",
-            model=settings.model or "",
-            api_key=settings.api_key,
-            dimensions=settings.dimensions or 0,
-        )
-    embedder = OnnxEmbedder(settings.path, pool=pool, threads=settings.threads)
-    embedder.load()
-    return embedder
 
 
 def to_selection(

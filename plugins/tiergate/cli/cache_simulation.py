@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tiergate.adapters.embedder_choice import build_embedder
 from tiergate.adapters.inference_pool import InferencePool
 from tiergate.adapters.qdrant_edge_store import QdrantEdgeStore
 from tiergate.cache_parts import build_semantic_cache, find_pair_model
-from tiergate.cli.cache_bench import build_embedder
 from tiergate.decisions import CacheOutcome, GateDecision, GateOutcome, Reason
 from tiergate.errors import ConfigurationError, StoreError
 from tiergate.exchange import Answer, Request

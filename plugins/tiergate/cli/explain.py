@@ -89,21 +89,11 @@ def _explain(prompt: str, policy_path: Path, config: Path, answer_tokens: int) -
 
 
 async def _embed(prompt: str, encoder: "Encoder") -> "Vector":
+    from tiergate.adapters.embedder_choice import build_embedder  # noqa: PLC0415  onnxruntime and httpx
     from tiergate.adapters.inference_pool import InferencePool  # noqa: PLC0415
-    from tiergate.adapters.onnx_embedder import OnnxEmbedder  # noqa: PLC0415  onnxruntime
-    from tiergate.adapters.openai_embedder import OpenAIEmbedder  # noqa: PLC0415  httpx
 
     pool = InferencePool()
-    embedder: OnnxEmbedder | OpenAIEmbedder
-    if encoder.kind == "openai":
-        embedder = OpenAIEmbedder(
-            base_url=encoder.base_url or "",
-            model=encoder.model or "",
-            api_key=encoder.api_key,
-            dimensions=encoder.dimensions or 0,
-        )
-    else:
-        embedder = OnnxEmbedder(encoder.path, pool=pool, threads=encoder.threads)
+    embedder = build_embedder(encoder, pool)
     try:
         return await embedder.embed(prompt)
     finally:

@@ -155,8 +155,8 @@ def classify_prompts(
     """Return the classification of each different prompt by the policy's own artifact, domains and encoder."""
     import asyncio  # noqa: PLC0415
 
+    from tiergate.adapters.embedder_choice import build_embedder  # noqa: PLC0415  onnxruntime and httpx
     from tiergate.adapters.inference_pool import InferencePool  # noqa: PLC0415
-    from tiergate.cli.cache_bench import build_embedder  # noqa: PLC0415  not the runtime's: that one loads LiteLLM
     from tiergate.policy.features import features_of  # noqa: PLC0415
 
     classifier = _build_classifier(policy, policy_path)
