@@ -3,9 +3,11 @@
 Everything here blocks; the log calls it from its writer thread, the command line directly.
 """
 
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,8 @@ ROWS_AT_ONCE: Final = 8
 BREATH_S: Final = 50e-6
 """How long the writer thread pauses between pieces. Without a pause it keeps the interpreter lock for up to the switch
 interval (5 ms), and the event loop waits; after a pause of zero it has the lock back before the loop's thread wakes."""
+
+_SWITCH_PAUSE_S: Final = 0.01
 
 
 def parse_url(url: str) -> sa.URL:
@@ -87,7 +91,7 @@ class DecisionDatabase:
             connect_args=_connect_args(sqlite_file=self._sqlite, busy_timeout_s=busy_timeout_s),
         )
         if self._sqlite:
-            sa.event.listen(self._engine, "connect", _set_pragmas)
+            sa.event.listen(self._engine, "connect", partial(_set_pragmas, busy_timeout_s))
         self._upsert = _build_upsert(sqlite_file=self._sqlite)
 
     def open_schema(self) -> None:
@@ -349,9 +353,21 @@ def _connect_args(*, sqlite_file: bool, busy_timeout_s: float) -> dict[str, Any]
     }
 
 
-def _set_pragmas(connection: Any, _: Any) -> None:
-    """Let readers read while the log writes; a commit then survives a SIGKILL, and all but the last a power cut."""
-    connection.execute("PRAGMA journal_mode=WAL")
+def _set_pragmas(busy_timeout_s: float, connection: sqlite3.Connection, _: Any) -> None:
+    """Let readers read while the log writes; a commit then survives a SIGKILL, and all but the last a power cut.
+
+    Of two processes that switch a new file to WAL at once, SQLite refuses one without waiting: each would wait for the
+    other's shared lock.
+    """
+    until = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_SWITCH_PAUSE_S)
     connection.execute("PRAGMA synchronous=NORMAL")
 
 

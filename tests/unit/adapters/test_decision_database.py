@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from tiergate.adapters.decision_database import (
     Cursor,
     DecisionDatabase,
+    _set_pragmas,
     find_sqlite_path,
     parse_url,
     read_decision,
@@ -179,6 +181,22 @@ def test_a_locked_database_is_trouble_not_loss(tmp_path: Path, build_row: Rows) 
     database.upsert([build_values(build_row("d-1"), 1)])
     assert len(database.read_decisions()) == 1
     database.close()
+
+
+def test_processes_that_make_the_file_together_wait_for_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    with (
+        closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)) as other,
+        closing(sqlite3.connect(path, timeout=0.0)) as connection,  # refused at once, as when both switch to WAL
+    ):
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            _set_pragmas(0.02, connection, None)
+        release = threading.Timer(0.1, other.execute, ["ROLLBACK"])
+        release.start()
+        _set_pragmas(60.0, connection, None)
+        release.join()
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_readers_read_while_another_writes(tmp_path: Path, build_row: Rows) -> None:
