@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+from tiergate.policy.domain_terms import DOMAIN_TERMS, count_terms
 from tiergate.policy.question_load import LOAD_FEATURES, load_features_of
 
 MAX_CHARACTERS = 8_000
@@ -120,6 +121,7 @@ FEATURES = (
     *_SHARES,
     *_LEXICON,
     *LOAD_FEATURES,
+    *DOMAIN_TERMS,
 )
 """Names of the features, in the order of the classifier's inputs."""
 
@@ -147,6 +149,7 @@ def features_of(prompt: str) -> Mapping[str, float]:
     hits = _lexicon_hits(text)
     values |= {name: math.log1p(hits[name]) for name in _LEXICON}
     values |= load_features_of(text)
+    values |= {name: math.log1p(count) for name, count in count_terms(text).items()}
     return values
 
 
