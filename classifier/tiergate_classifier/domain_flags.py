@@ -1,10 +1,13 @@
 """Yes-or-no heads of the safety domains: recall is what they are calibrated for.
 
-They learn from the workload and from prompts that only carry a domain (workload/domains/*.txt): many short and odd ways
-to ask about money or law, and near misses that use the same words for other things. The held-out prompts of the tests
-are never trained on; `assert_not_held_out` checks it.
+They learn from the workload, from prompts that only carry a domain (workload/domains/*.txt: many short and odd ways to
+ask about money or law, and near misses that use the same words for other things), and from public prompts
+(`public_domains`). The cut of a domain comes from prompts that nothing was fitted on (workload/calibration/*.jsonl),
+written in other styles; where those hold no prompts of a domain, from training rows scored by heads that have not seen
+them. The held-out prompts of the tests are in neither; `assert_not_held_out` checks it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,17 +21,19 @@ from sklearn.svm import SVC
 from tiergate.adapters.onnx_embedder import OnnxEmbedder
 from tiergate.artifact_format import Head
 from tiergate.policy.domain_heads import recall_cut
+from tiergate.policy.domain_terms import DOMAIN_TERMS
 from tiergate.policy.features import FEATURES
 from tiergate_classifier.data import Table
 from tiergate_classifier.difficulty import encode
+from tiergate_classifier.public_domains import FLAGS, UNSURE, PublicDomains
 from tiergate_classifier.splits import near_duplicates
 
-FLAGS = ("finance", "legal", "medical", "code")
-MIN_RECALL: Mapping[str, float] = {"finance": 0.98, "legal": 0.98, "medical": 0.98, "code": 0.95}
-"""Of rows scored by heads that have not seen them nor, where prompts are filed by style, their style."""
+MIN_RECALL: Mapping[str, float] = {"finance": 0.99, "legal": 0.99, "medical": 0.98, "code": 0.95}
+"""Of the calibration rows; of a domain that has none there, of training rows scored by heads that have not seen them
+nor, where prompts are filed by style, their style."""
 
-FOLDS = 10
-WIDTH = 1.5
+FOLDS = 5
+WIDTH = 0.7
 FEATURES_READ = (
     "finance_words",
     "legal_words",
@@ -39,15 +44,18 @@ FEATURES_READ = (
     "customer_words",
     "question_words",
     "imperatives",
+    *DOMAIN_TERMS,
 )
 FEATURE_GAIN = 0.2
 SHARPNESS = 2.0
 """What the machine's output is multiplied by to read it as log-odds."""
 
-_COST = 3.0
+_COST = 5.0
+_CACHE_MB = 1_000
 _SEED = 20_250_205
-_ONLY_FINANCE_AND_LEGAL = "other"
-"""Prompts of this file are neither finance nor legal, and may be anything else."""
+_NEITHER = "other"
+_ONLY = ("finance", "legal")
+"""Prompts filed under `_NEITHER` are none of these, and may be anything else."""
 
 
 Floats = NDArray[np.float64]
@@ -77,16 +85,22 @@ class Flags:
     """Fitted heads.
 
     Attributes:
-        weight: Weight of each training row, shape (L, R): the table's rows, then the prompts that only carry a domain.
+        weight: Weight of each reference, shape (L, R): the table's rows, then those of the prompts that only carry a
+            domain, then of the public ones, that a head leans on.
         bias: Shape (L,).
-        extra: What the heads read of each training row's features, shape (R, J).
-        cuts: P(domain) that keeps `MIN_RECALL` of held-out rows, by domain.
-        false_alarms: Share of held-out rows of other domains that reach the cut, by domain.
+        extra: What the heads read of each reference's features, shape (R, J).
+        prompts: Which of the prompts that only carry a domain are references, rising.
+        public: Which of the public prompts are, rising.
+        cuts: P(domain) that keeps `MIN_RECALL`, by domain.
+        false_alarms: Share of rows of other domains that reach the cut, by domain: of the calibration rows where the
+            cut comes from them, else of the training rows.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     extra: NDArray[np.float32]
+    prompts: NDArray[np.int64]
+    public: NDArray[np.int64]
     cuts: Mapping[str, float]
     false_alarms: Mapping[str, float]
 
@@ -94,6 +108,11 @@ class Flags:
 def builtin_domains_path() -> Path:
     """Return the folder of the prompts that only carry a domain."""
     return Path(str(files("tiergate_classifier"))) / "workload" / "domains"
+
+
+def builtin_calibration_path() -> Path:
+    """Return the folder of the prompts that the cuts come from."""
+    return Path(str(files("tiergate_classifier"))) / "workload" / "calibration"
 
 
 def load_domain_prompts(folder: Path, embedder: OnnxEmbedder) -> DomainPrompts:
@@ -108,13 +127,28 @@ def load_domain_prompts(folder: Path, embedder: OnnxEmbedder) -> DomainPrompts:
         for line in file.read_text(encoding="utf-8").splitlines()
         if line.strip()
     ]
-    prompts = tuple(prompt for prompt, _ in named)
+    filed = [(prompt, stem.partition(".")) for prompt, stem in named]
+    return _encoded([(prompt, domain, style) for prompt, (domain, _, style) in filed], embedder)
+
+
+def load_calibration_prompts(folder: Path, embedder: OnnxEmbedder) -> DomainPrompts:
+    """Read and encode `*.jsonl`: rows with `prompt`, `domain` and `style`.
+
+    Raises:
+        EmbedderError: The encoder failed.
+    """
+    lines = [line for file in sorted(folder.glob("*.jsonl")) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in lines]
+    return _encoded([(row["prompt"], row["domain"], row["style"]) for row in rows], embedder)
+
+
+def _encoded(rows: Sequence[tuple[str, str, str]], embedder: OnnxEmbedder) -> DomainPrompts:
+    prompts = tuple(prompt for prompt, _, _ in rows)
     vectors, features = encode(prompts, embedder)
-    filed = [stem.partition(".") for _, stem in named]
     return DomainPrompts(
         prompts=prompts,
-        domains=tuple(domain for domain, _, _ in filed),
-        styles=tuple(style for _, _, style in filed),
+        domains=tuple(domain for _, domain, _ in rows),
+        styles=tuple(style for _, _, style in rows),
         vectors=vectors,
         features=features,
     )
@@ -132,51 +166,90 @@ def assert_not_held_out(training: Sequence[str], held_out: Sequence[str]) -> Non
             raise ValueError(f"{both[left]!r} is trained on and nearly repeats the held-out prompt {both[right]!r}")
 
 
-def fit_flags(table: Table, names: Sequence[str], more: DomainPrompts, head: Head) -> Flags:
+def fit_flags(
+    table: Table,
+    names: Sequence[str],
+    more: DomainPrompts,
+    public: PublicDomains,
+    calibration: DomainPrompts,
+    head: Head,
+) -> Flags:
     """Fit one support vector machine per domain of `FLAGS` and choose its cut on rows that it has not seen.
 
     Support vector machines with a Gaussian kernel (Cortes and Vapnik 1995) on the vector and `FEATURES_READ`, both
     sides weighing the same: a domain is many small topics, which no single direction of the vector holds. The cut
-    keeps `MIN_RECALL` of the domain's rows that are not trivial (rules S: "what's a 20 % tip" is about money, and no
-    harm is done when a cheap tier says it).
+    keeps `MIN_RECALL` of the calibration rows; of training rows, only those count that are not trivial (rules S:
+    "what's a 20 % tip" is about money, and no harm is done when a cheap tier says it).
 
     Args:
         table: Development rows of the workload.
         names: Names of the workload's domains, by index.
         more: Prompts that only carry a domain.
+        public: What was computed from public prompts.
+        calibration: Prompts that no head is fitted on.
         head: Standardises the features.
     """
-    places = [FEATURES.index(feature) for feature in FEATURES_READ]
-    extra = head.flag_inputs(np.concatenate([table.features, more.features]), places, FEATURE_GAIN).astype(np.float32)
-    vectors = np.concatenate([np.concatenate([table.vectors, more.vectors]), extra], axis=1).astype(np.float64)
-    folds = _folds((*([""] * len(table.rows)), *more.styles))
-    domains = np.array([*(names[place] for place in table.domain), *more.domains])
-    matters = np.array([*(not row.rule.startswith("S") for row in table.rows), *([True] * len(more.domains))])
+    extra = _extra(head, np.concatenate([table.features, more.features, public.features.astype(np.float64)]))
+    vectors = np.concatenate([table.vectors, more.vectors, public.vectors.astype(np.float32)])
+    inputs = np.concatenate([vectors, extra], axis=1).astype(np.float64)
+    unseen = np.concatenate([calibration.vectors, _extra(head, calibration.features)], axis=1).astype(np.float64)
+    claims, own = _claims(table, names, more, public), len(table.rows) + len(more.domains)
+    folds = _folds((*([""] * len(table.rows)), *more.styles, *public.groups))
+    trivial = np.zeros(len(inputs), dtype=np.bool_)
+    trivial[: len(table.rows)] = [row.rule.startswith("S") for row in table.rows]
     weights, biases, cuts, alarms = [], [], {}, {}
-    for name in FLAGS:
-        known = np.ones(len(domains), dtype=np.bool_)
-        if name not in more.domains:
-            known = domains != _ONLY_FINANCE_AND_LEGAL
-        rows, positive = np.flatnonzero(known), (domains == name)[known]
-        model = _fit(vectors[rows], positive)
-        weight = np.zeros(len(domains))
+    for place, name in enumerate(FLAGS):
+        rows = np.flatnonzero(claims[:, place] != UNSURE)
+        positive = claims[rows, place] == 1
+        model = _fit(inputs[rows], positive)
+        belongs = np.array([domain == name for domain in calibration.domains])
+        if belongs.any():
+            scores = expit(model.decision_function(unseen) * SHARPNESS)
+            counted, others = belongs, ~belongs
+        else:
+            scores = expit(_left_out(inputs[rows], positive, folds[rows]))
+            counted, others = positive & ~trivial[rows] & (rows < own), ~positive
+        cuts[name] = recall_cut(scores[counted].tolist(), MIN_RECALL[name])
+        alarms[name] = round(float((scores[others] >= cuts[name]).mean()), 4)
+        weight = np.zeros(len(inputs))
         weight[rows[model.support_]] = model.dual_coef_[0] * SHARPNESS
-        scores = expit(_left_out(vectors[rows], positive, folds[rows]))
-        cuts[name] = recall_cut(scores[positive & matters[known]].tolist(), MIN_RECALL[name])
-        alarms[name] = round(float((scores[~positive] >= cuts[name]).mean()), 4)
         weights.append(weight)
         biases.append(float(model.intercept_[0]) * SHARPNESS)
+    leaned_on = np.abs(weights).sum(axis=0) > 0
+    leaned_on[: len(table.rows)] = True  # they are the neighbours that have a tier
+    kept = np.flatnonzero(leaned_on)
     return Flags(
-        weight=np.array(weights, dtype=np.float32),
+        weight=np.array(weights, dtype=np.float32)[:, kept],
         bias=np.array(biases, dtype=np.float32),
-        extra=extra,
+        extra=extra[kept],
+        prompts=kept[(kept >= len(table.rows)) & (kept < own)] - len(table.rows),
+        public=kept[kept >= own] - own,
         cuts=cuts,
         false_alarms=alarms,
     )
 
 
+def _extra(head: Head, features: Floats) -> NDArray[np.float32]:
+    """Return what the heads read of the features, shape (n, J)."""
+    places = [FEATURES.index(feature) for feature in FEATURES_READ]
+    return head.flag_inputs(features, places, FEATURE_GAIN).astype(np.float32)
+
+
+def _claims(table: Table, names: Sequence[str], more: DomainPrompts, public: PublicDomains) -> NDArray[np.int8]:
+    """Return what each training row says of each domain of `FLAGS`, shape (n, L)."""
+    domains = np.array([*(names[place] for place in table.domain), *more.domains])
+    own = np.zeros((len(domains), len(FLAGS)), dtype=np.int8)
+    for place, name in enumerate(FLAGS):
+        own[domains == name, place] = 1
+        if name not in _ONLY:
+            own[domains == _NEITHER, place] = UNSURE
+    return np.concatenate([own, public.claims])
+
+
 def _fit(vectors: Floats, positive: NDArray[np.bool_]) -> SVC:
-    model = SVC(C=_COST, kernel="rbf", gamma=WIDTH, class_weight="balanced", tol=1e-5, random_state=0)
+    model = SVC(
+        C=_COST, kernel="rbf", gamma=WIDTH, class_weight="balanced", tol=1e-4, cache_size=_CACHE_MB, random_state=0
+    )
     model.fit(vectors, positive)
     return model
 

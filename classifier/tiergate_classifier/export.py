@@ -34,17 +34,19 @@ from tiergate_classifier.difficulty import builtin_difficulty_path, load_difficu
 from tiergate_classifier.domain_flags import (
     FEATURE_GAIN,
     FEATURES_READ,
-    FLAGS,
     MIN_RECALL,
     WIDTH,
     DomainPrompts,
     Flags,
+    builtin_calibration_path,
     builtin_domains_path,
     fit_flags,
+    load_calibration_prompts,
     load_domain_prompts,
 )
 from tiergate_classifier.evaluate import MIN_QUALITY, ScoredTable, measure, score_table
 from tiergate_classifier.label_metrics import error_metrics, tail_slices
+from tiergate_classifier.public_domains import FLAGS, PublicDomains, builtin_public_domains_path, load_public_domains
 from tiergate_classifier.risk_control import control_risk, describe_cut
 from tiergate_classifier.splits import group_rows, split_rows
 from tiergate_classifier.tail_check import TailError, check_tail
@@ -98,10 +100,12 @@ def build_classifier(
             safety=(),
         )
         more = load_domain_prompts(builtin_domains_path(), embedder)
-        flags = fit_flags(development, WORKLOAD_DOMAINS, more, head)
+        public, public_card = load_public_domains(builtin_public_domains_path())
+        unseen = load_calibration_prompts(builtin_calibration_path(), embedder)
+        flags = fit_flags(development, WORKLOAD_DOMAINS, more, public, unseen, head)
     head = replace(head, flag_weight=flags.weight, flag_bias=flags.bias, flag_extra=flags.extra)
     calibration = _with_cuts(calibration, flags, outputs, development)
-    reference = _reference(development, more)
+    reference = _reference(development, more, public, flags)
     manifest: dict[str, Any] = {
         "created_at": created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "method": METHOD,
@@ -116,7 +120,7 @@ def build_classifier(
                 "licence": WORKLOAD_LICENCE,
                 "rows": len(rows),
             },
-            *difficulty_card["training_data"],
+            *_public_data(difficulty_card["training_data"], public_card["training_data"]),
         ),
         "metrics": (),
     }
@@ -165,16 +169,41 @@ def _with_cuts(calibration: Calibration, flags: Flags, outputs: Outputs, table: 
     return calibration.model_copy(update={"domains": domains, "cuts": cuts})
 
 
-def _reference(table: Table, more: DomainPrompts) -> Reference:
-    """Return the training prompts as neighbours; those that only carry a domain have no tier."""
+def _reference(table: Table, more: DomainPrompts, public: PublicDomains, flags: Flags) -> Reference:
+    """Return the training prompts as neighbours; those that only carry a domain have no tier, public ones no text."""
+    prompts = [(place, more.domains[place]) for place in flags.prompts.tolist()]
+    claimed = [[name for name, claim in zip(FLAGS, row, strict=True) if claim == 1] for row in public.claims]
+    outside = [(public.groups[place], (claimed[place] or ["other"])[0], place) for place in flags.public.tolist()]
     return Reference(
         labels=ReferenceLabels(
-            ids=(*(row.id for row in table.rows), *(f"{name}-only-{n}" for n, name in enumerate(more.domains))),
-            tiers=(*(row.tier for row in table.rows), *([""] * len(more.domains))),
-            domains=(*(row.domain for row in table.rows), *more.domains),
+            ids=(
+                *(row.id for row in table.rows),
+                *(f"{name}-only-{place}" for place, name in prompts),
+                *(f"{group}-{place}" for group, _, place in outside),
+            ),
+            tiers=(*(row.tier for row in table.rows), *([""] * (len(prompts) + len(outside)))),
+            domains=(
+                *(row.domain for row in table.rows),
+                *(name for _, name in prompts),
+                *(name for _, name, _ in outside),
+            ),
         ),
-        vectors=np.concatenate([table.vectors, more.vectors]).astype(np.float16),
+        vectors=np.concatenate(
+            [
+                table.vectors.astype(np.float16),
+                more.vectors[flags.prompts].astype(np.float16),
+                public.vectors[flags.public],
+            ]
+        ),
     )
+
+
+def _public_data(difficulty: Sequence[dict[str, Any]], domains: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the public files that either was computed from, each with the larger number of rows."""
+    told = {one["name"]: one for one in domains}
+    for one in difficulty:
+        told[one["name"]] = {**one, "rows": max(one["rows"], told.get(one["name"], one)["rows"])}
+    return [told[name] for name in sorted(told)]
 
 
 def render_card(
@@ -213,9 +242,10 @@ traffic trains a better one.
   {len(manifest["features"])} surface features.
 - **Data**: {data["name"]}, {data["rows"]} prompts written for this project, licence {data["licence"]},
   digest `{data["digest"]}`. Split by groups of near-duplicates: {development} rows for
-  heads and calibration, {test} for the figures below. The difficulty score that the tier heads are tied to was
-  computed from public tables of which model answered which question right; their rows from MMLU's and GSM8K's test
-  sets were left out:{table_lines}
+  heads and calibration, {test} for the figures below. The heads of the domains also learn from prompts that only carry
+  a domain (workload/domains) and from vectors of public prompts; their cuts come from workload/calibration. The
+  difficulty score that the tier heads are tied to was computed from public tables of which model answered which
+  question right. Rows from MMLU's and GSM8K's test sets were left out everywhere:{table_lines}
 - **Method**: {manifest["method"]}.
 
 ## Figures on the test rows
@@ -244,9 +274,10 @@ was found is not used: the request goes to a stronger one.
 ## What the domain cuts mean
 
 From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
-{kept} of the domain's non-trivial training rows when
-scored by heads that have seen neither them nor their style; the false alarms are the share of the other rows, near
-misses and other safety domains among them, that reach it.
+{kept} of prompts that its head had not seen: for finance and legal those of
+workload/calibration, written in other styles than the training prompts, most of the others there near misses on
+purpose; for the rest training rows, not trivial ones, scored by heads that have seen neither them nor their style. The
+false alarms are the share of the other rows there that reach the cut.
 `domain_flag_recall` and `domain_flag_false_alarms` say what it does on the test rows.
 
 ## Limits
