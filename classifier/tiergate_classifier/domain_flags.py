@@ -2,9 +2,9 @@
 
 They learn from the workload, from prompts that only carry a domain (workload/domains/*.txt: many short and odd ways to
 ask about money or law, and near misses that use the same words for other things), and from public prompts
-(`public_domains`). The cut of a domain comes from prompts that nothing was fitted on (workload/calibration/*.jsonl),
-written in other styles; where those hold no prompts of a domain, from training rows scored by heads that have not seen
-them. The held-out prompts of the tests are in neither; `assert_not_held_out` checks it.
+(`public_domains`). The cut of a domain comes from prompts that nothing was fitted on (workload/calibration/*.jsonl), sets
+by different hands in other styles: it keeps the recall on the worst of them, since the next hand writes otherwise again.
+Where those hold no prompts of a domain, it comes from training rows scored by heads that have not seen them. The held-out prompts of the tests are in neither; `assert_not_held_out` checks it.
 """
 
 import json
@@ -29,8 +29,8 @@ from tiergate_classifier.public_domains import FLAGS, UNSURE, PublicDomains
 from tiergate_classifier.splits import near_duplicates
 
 MIN_RECALL: Mapping[str, float] = {"finance": 0.99, "legal": 0.99, "medical": 0.98, "code": 0.95}
-"""Of the calibration rows; of a domain that has none there, of training rows scored by heads that have not seen them
-nor, where prompts are filed by style, their style."""
+"""Of each set of calibration rows; of a domain that has none there, of training rows scored by heads that have not seen
+them nor, where prompts are filed by style, their style."""
 
 FOLDS = 5
 WIDTH = 0.7
@@ -132,14 +132,17 @@ def load_domain_prompts(folder: Path, embedder: OnnxEmbedder) -> DomainPrompts:
 
 
 def load_calibration_prompts(folder: Path, embedder: OnnxEmbedder) -> DomainPrompts:
-    """Read and encode `*.jsonl`: rows with `prompt`, `domain` and `style`.
+    """Read and encode `*.jsonl`: rows with `prompt` and `domain`. The set, which is the file's name, is the style.
 
     Raises:
         EmbedderError: The encoder failed.
     """
-    lines = [line for file in sorted(folder.glob("*.jsonl")) for line in file.read_text(encoding="utf-8").splitlines()]
-    rows = [json.loads(line) for line in lines]
-    return _encoded([(row["prompt"], row["domain"], row["style"]) for row in rows], embedder)
+    rows = [
+        (json.loads(line), file.stem)
+        for file in sorted(folder.glob("*.jsonl"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    return _encoded([(row["prompt"], row["domain"], name) for row, name in rows], embedder)
 
 
 def _encoded(rows: Sequence[tuple[str, str, str]], embedder: OnnxEmbedder) -> DomainPrompts:
@@ -178,7 +181,7 @@ def fit_flags(
 
     Support vector machines with a Gaussian kernel (Cortes and Vapnik 1995) on the vector and `FEATURES_READ`, both
     sides weighing the same: a domain is many small topics, which no single direction of the vector holds. The cut
-    keeps `MIN_RECALL` of the calibration rows; of training rows, only those count that are not trivial (rules S:
+    keeps `MIN_RECALL` of each set of calibration rows; of training rows, only those count that are not trivial (rules S:
     "what's a 20 % tip" is about money, and no harm is done when a cheap tier says it).
 
     Args:
@@ -205,11 +208,12 @@ def fit_flags(
         belongs = np.array([domain == name for domain in calibration.domains])
         if belongs.any():
             scores = expit(model.decision_function(unseen) * SHARPNESS)
-            counted, others = belongs, ~belongs
+            sets = np.array(calibration.styles)
+            counted, others = [belongs & (sets == one) for one in np.unique(sets[belongs])], ~belongs
         else:
             scores = expit(_left_out(inputs[rows], positive, folds[rows]))
-            counted, others = positive & ~trivial[rows] & (rows < own), ~positive
-        cuts[name] = recall_cut(scores[counted].tolist(), MIN_RECALL[name])
+            counted, others = [positive & ~trivial[rows] & (rows < own)], ~positive
+        cuts[name] = min(recall_cut(scores[chosen].tolist(), MIN_RECALL[name]) for chosen in counted)
         alarms[name] = round(float((scores[others] >= cuts[name]).mean()), 4)
         weight = np.zeros(len(inputs))
         weight[rows[model.support_]] = model.dual_coef_[0] * SHARPNESS
