@@ -13,7 +13,7 @@ Strategy = Literal["route", "cascade", "auto"]
 class Hedge(Section):
     """When the stronger tier's call begins before the cheap answer is there; at the first of the two."""
 
-    after_quantile: Annotated[float, Field(gt=0, lt=1)] | None = 0.95
+    after_quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
     min_escalation_probability: Annotated[float, Field(gt=0, le=1)] | None = 0.5
 
     @model_validator(mode="after")

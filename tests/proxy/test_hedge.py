@@ -17,6 +17,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
 SURE, UNSURE = "What is the capital of country {}?", "What is the capital of Tuvalu, version {}?"
 WARM_UP = 40
 """More calls than the slow ones of these tests, so that the quantile stays that of quick ones."""
+FEWEST = 20
+"""So many calls let a tier be predicted."""
 PATHS = ("/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/completions")
 ENDED = {"won", "lost", "failed", "cancelled", "skipped"}
 
@@ -81,9 +83,9 @@ def paced(gateway: Gateway, *, cheap_ms: float, strong_ms: float) -> None:
     slow_down(gateway, gateway.first.url, "claude-sonnet*", strong_ms)
 
 
-def warm_up(gateway: Gateway) -> None:
+def warm_up(gateway: Gateway, calls: int) -> None:
     quick(gateway)
-    for number in range(WARM_UP):
+    for number in range(calls):
         _, headers = gateway.ask(SURE.format(number))
         settled_row(gateway, headers["decision-id"])
     time.sleep(0.5)  # LiteLLM's log of the last one
@@ -136,7 +138,7 @@ def assert_same_money(seen: Seen) -> None:
 @pytest.fixture(scope="module")
 def hedging_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with running_gateway(tmp_path_factory.mktemp("hedging"), policy=hedging) as gateway:
-        warm_up(gateway)
+        warm_up(gateway, WARM_UP)
         yield gateway
 
 
@@ -336,7 +338,7 @@ def test_a_client_that_leaves_ends_neither_call_as_bare_litellm_does(hedged: Gat
 
 def test_a_client_that_leaves_ends_both_calls_where_litellm_is_told_to(start_gateway: Any) -> None:
     with start_gateway(policy=hedging, config=cancelling) as gateway:
-        warm_up(gateway)
+        warm_up(gateway, FEWEST)
         before, now = len(gateway.payloads()), time.time()
         arrivals = leave(gateway, SURE.format("gone"))
         assert {one["model"]: one["outcome"] for one in arrivals} == {

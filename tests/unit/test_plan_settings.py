@@ -19,9 +19,9 @@ def test_time_cannot_be_worth_less_than_nothing() -> None:
 def test_a_hedge_has_two_starts_and_needs_one() -> None:
     hedge = Latency.model_validate({"hedge": {}}).hedge
     assert hedge is not None
-    assert (hedge.after_quantile, hedge.min_escalation_probability) == (0.95, 0.5)
-    assert Hedge(after_quantile=None).min_escalation_probability == 0.5
+    assert (hedge.after_quantile, hedge.min_escalation_probability) == (None, 0.5)
+    assert Hedge(after_quantile=0.9, min_escalation_probability=None).after_quantile == 0.9
     with pytest.raises(ValidationError, match="would never begin"):
-        Hedge(after_quantile=None, min_escalation_probability=None)
+        Hedge(min_escalation_probability=None)
     with pytest.raises(ValidationError, match="after_quantile"):
         Hedge(after_quantile=1.0)

@@ -24,7 +24,7 @@ from tiergate.policy.latency import GROWTH, MIN_MS, find_bucket
 STRONG_MS = 480.0
 FITTING_MS = MIN_MS * GROWTH ** (find_bucket(STRONG_MS) + 0.5)
 """What the stronger tier is predicted to take; two milliseconds more let its hedge begin after two."""
-LIKELY = {"p95_budget_ms": FITTING_MS + 2, "hedge": {"after_quantile": None}}
+LIKELY = {"p95_budget_ms": FITTING_MS + 2, "hedge": {}}
 UNCACHED = {"semantic_cache": {"enabled": False}}
 DOUBTFUL = {"simple": 0.4, "medium": 0.98, "frontier": 0.99}
 

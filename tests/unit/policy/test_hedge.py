@@ -31,6 +31,7 @@ def route_of(tier: str | None = "simple", **fields: Any) -> RouteDecision:
     return RouteDecision(**{"outcome": RouteOutcome.ROUTED, "reason": reason, "tier": tier, **fields})
 
 
+BOTH = {"after_quantile": 0.95, "min_escalation_probability": 0.5}
 CHEAP, STRONG = latency_of(300), latency_of(400)
 
 
@@ -52,14 +53,14 @@ def test_without_the_setting_there_is_no_decision() -> None:
 
 
 def test_a_slow_call_is_hedged_after_its_quantile() -> None:
-    found = decide({}, escalation_probability=None)
+    found = decide(BOTH, escalation_probability=None)
     assert found is not None
     assert (found.outcome, found.reason, found.tier) == (HedgeOutcome.PLANNED, Reason.SLOW_CALL, "medium")
     assert found.after_ms == predict(CHEAP, 0.95)
 
 
 def test_a_likely_escalation_is_hedged_at_the_last_moment_that_meets_the_budget() -> None:
-    found = decide({"after_quantile": None}, budget_ms=500)
+    found = decide({}, budget_ms=500)
     assert found is not None
     assert (found.outcome, found.reason) == (HedgeOutcome.PLANNED, Reason.ESCALATION_LIKELY)
     assert found.after_ms == pytest.approx(500 - (predict(STRONG) or 0))
@@ -67,7 +68,7 @@ def test_a_likely_escalation_is_hedged_at_the_last_moment_that_meets_the_budget(
 
 
 def test_the_first_of_the_two_starts_counts() -> None:
-    early, late = decide({}, budget_ms=500), decide({}, budget_ms=900)
+    early, late = decide(BOTH, budget_ms=500), decide(BOTH, budget_ms=900)
     assert early is not None
     assert late is not None
     assert (early.reason, late.reason) == (Reason.ESCALATION_LIKELY, Reason.SLOW_CALL)
@@ -76,14 +77,14 @@ def test_the_first_of_the_two_starts_counts() -> None:
 @pytest.mark.parametrize(
     ("hedge", "facts", "reason"),
     [
-        ({}, {"budget_ms": 300}, Reason.LATENCY_BUDGET),
-        ({"min_escalation_probability": None}, {"budget_ms": 500}, Reason.LATENCY_BUDGET),
-        ({}, {"cheap": None}, Reason.NOT_PREDICTED),
-        ({}, {"cheap": latency_of(300, samples=5)}, Reason.NOT_PREDICTED),
-        ({"after_quantile": None}, {"budget_ms": 500, "strong": None}, Reason.NOT_PREDICTED),
-        ({"after_quantile": None}, {"budget_ms": 500, "escalation_probability": 0.49}, Reason.ESCALATION_UNLIKELY),
-        ({"after_quantile": None}, {"budget_ms": 500, "escalation_probability": None}, Reason.ESCALATION_UNLIKELY),
-        ({"after_quantile": None}, {}, Reason.NO_LATENCY_BUDGET),
+        (BOTH, {"budget_ms": 300}, Reason.LATENCY_BUDGET),
+        (BOTH | {"min_escalation_probability": None}, {"budget_ms": 500}, Reason.LATENCY_BUDGET),
+        (BOTH, {"cheap": None}, Reason.NOT_PREDICTED),
+        (BOTH, {"cheap": latency_of(300, samples=5)}, Reason.NOT_PREDICTED),
+        ({}, {"budget_ms": 500, "strong": None}, Reason.NOT_PREDICTED),
+        ({}, {"budget_ms": 500, "escalation_probability": 0.49}, Reason.ESCALATION_UNLIKELY),
+        ({}, {"budget_ms": 500, "escalation_probability": None}, Reason.ESCALATION_UNLIKELY),
+        ({}, {}, Reason.NO_LATENCY_BUDGET),
     ],
 )
 def test_what_has_no_start_says_why(hedge: dict[str, Any], facts: dict[str, Any], reason: Reason) -> None:
@@ -110,7 +111,7 @@ BYPASS = route_of(outcome=RouteOutcome.BYPASSED, reason=Reason.DOMAIN_OVERRIDE, 
     ],
 )
 def test_what_could_not_be_escalated_is_never_hedged(fields: dict[str, Any], reason: Reason) -> None:
-    found = decide({}, budget_ms=500, **fields)
+    found = decide(BOTH, budget_ms=500, **fields)
     assert found is not None
     assert (found.outcome, found.reason, found.tier) == (HedgeOutcome.SKIPPED, reason, None)
 
@@ -139,7 +140,7 @@ def test_a_planned_hedge_meets_the_budget_and_never_makes_a_cascade_slower(
     cheap_ms: float, strong_ms: float, budget_ms: float | None, probability: float | None, share: float
 ) -> None:
     cheap, strong = latency_of(cheap_ms, escalation_ratio=share), latency_of(strong_ms)
-    found = decide({}, cheap=cheap, strong=strong, budget_ms=budget_ms, escalation_probability=probability)
+    found = decide(BOTH, cheap=cheap, strong=strong, budget_ms=budget_ms, escalation_probability=probability)
     assert found is not None
     if found.after_ms is None:
         assert found.outcome is HedgeOutcome.SKIPPED
