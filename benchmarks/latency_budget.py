@@ -31,6 +31,7 @@ import polars as pl
 
 from outcome_tables import SEED, SHARED, multiple_choice, split, versions
 from simulated_traffic import Floats, Served, Traffic, serve
+from tiergate.policy.gate_calibration import GateCalibration
 from tiergate.policy.money import Price
 from tiergate.settings import Policy
 from tiergate_classifier.gate_groups import calibrate_groups
@@ -157,17 +158,17 @@ def describe(served: Served) -> dict[str, Any]:
     }
 
 
-def measure(
-    trace: str, ladder: str, requests: int, *, first: int = 0, budgets_ms: Sequence[float] = ()
-) -> dict[str, Any]:
-    """Run one trace over one ladder of tiers, without a budget and with each."""
-    tiers, rng = LADDERS[ladder], np.random.default_rng(SEED + first)
+def build_traffic(
+    trace: str, tiers: Sequence[str], requests: int, *, first: int = 0
+) -> tuple[Traffic, GateCalibration, dict[str, float]]:
+    """Return the requests of a trace over some tiers, the gate's calibration, and each tier's share of right ones."""
+    rng = np.random.default_rng(SEED + first)
     models = [MODELS[one] for one in tiers]
     arrivals, prompt, answer = read_trace(trace, requests, first)
     table = multiple_choice("arc", [one.outcomes for one in models])
     table = replace(
         table,
-        tiers=tiers,
+        tiers=tuple(tiers),
         numbers={
             (column, tier): table.measure(column, model.outcomes)
             for column in ("correct", "confidence")
@@ -186,6 +187,15 @@ def measure(
         prices=[one.price for one in models],
     )
     calibration = calibrate_groups(fitted, build_policy(tiers, None), None, b"arc").calibration
+    return traffic, calibration, {one: float(np.nanmean(fitted.measure("correct", one))) for one in tiers}
+
+
+def measure(
+    trace: str, ladder: str, requests: int, *, first: int = 0, budgets_ms: Sequence[float] = ()
+) -> dict[str, Any]:
+    """Run one trace over one ladder of tiers, without a budget and with each."""
+    tiers = LADDERS[ladder]
+    traffic, calibration, _ = build_traffic(trace, tiers, requests, first=first)
     scores = dict.fromkeys(tiers, 1.0)
 
     def run(budget_ms: float | None) -> dict[str, Any]:
@@ -203,7 +213,7 @@ def measure(
     return {
         "trace": trace,
         "ladder": ladder,
-        "requests": len(arrivals),
+        "requests": len(traffic.arrivals_s),
         "tier_alone_p95_ms": alone,
         "budget_off": off,
         "budgets": budgets,

@@ -1,14 +1,15 @@
 """A trace of requests through tiergate's own hooks on a loop whose time leaps: hours of traffic in a minute.
 
-Nothing is decided here. Each request walks through the hooks that LiteLLM calls (`before_call`, `before_attempt`,
-`after_call`, `headers_for`), so admission, skipping and the running quantiles are those that serve. Only models and
-clock are stand-ins: a call sleeps for the time that was drawn for it, and sleeping takes no time.
+Nothing is decided here. Each request walks through the hooks that LiteLLM calls (`before_call`, `start_hedge`,
+`before_attempt`, `after_call`, `headers_for`), so admission, skipping, hedging and the running quantiles are those that
+serve. Only models and clock are stand-ins: a call sleeps for the time drawn for it, and sleeping takes no time.
 """
 
 import asyncio
 import math
 import selectors
 import uuid
+from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from tiergate.hooks.attempts import before_attempt
+from tiergate.hooks.hedge import start_hedge
 from tiergate.hooks.in_flight import InFlightRegistry
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.post_call import after_call
@@ -81,6 +83,7 @@ class Served:
         calls: Shape (n,). Calls made.
         moved: Share of requests that the budget sent to another tier than planned.
         skipped: Share of requests whose escalation the budget forbade.
+        hedges: Share of requests by what became of their hedge; empty without one in policy.
     """
 
     latency_ms: Floats
@@ -90,6 +93,7 @@ class Served:
     calls: NDArray[np.int64]
     moved: float
     skipped: float
+    hedges: Mapping[str, float] = field(default_factory=dict)
 
 
 class LeapingSelector(selectors.SelectSelector):
@@ -196,7 +200,9 @@ class StandInModels:
     async def call(self, number: int, model_group: str, call_id: str, metadata: Mapping[str, Any]) -> ModelResponse:
         """Take the call's time and return its answer."""
         if self.pipeline is not None:
-            before_attempt(self.pipeline, {"litellm_call_id": call_id, "metadata": metadata, "model": model_group})
+            attempt = {"litellm_call_id": call_id, "metadata": metadata, "model": model_group}
+            start_hedge(self.pipeline, attempt)
+            before_attempt(self.pipeline, attempt)
         place = self._place(model_group)
         await asyncio.sleep(float(self.traffic.times_s[number, place]))
         return self._answer(number, place, model_group)
@@ -243,13 +249,15 @@ async def _serve(
 ) -> Served:
     loop = asyncio.get_running_loop()
     log, models = _Rows(), StandInModels(traffic, policy)
-    models.pipeline = pipeline = _build(policy, models, log, LoopClock(loop), scores, calibration)
+    spawned: set[asyncio.Task[Any]] = set()
+    models.pipeline = pipeline = _build(policy, models, log, LoopClock(loop), scores, calibration, spawned)
     began = loop.time()
     tasks = []
     for number, arrival in enumerate((traffic.arrivals_s - traffic.arrivals_s[0]).tolist()):
         await asyncio.sleep(began + arrival - loop.time())
         tasks.append(loop.create_task(_walk(pipeline, models, number)))
     ids = await asyncio.gather(*tasks)
+    await asyncio.gather(*spawned)  # hedges that nobody needed
     return _read(traffic, policy, [log.rows[one] for one in ids])
 
 
@@ -260,9 +268,8 @@ def _build(
     clock: LoopClock,
     scores: Mapping[str, float],
     calibration: GateCalibration | None,
+    spawned: set[asyncio.Task[Any]],
 ) -> Pipeline:
-    spawned: set[asyncio.Task[Any]] = set()
-
     def spawn(work: Coroutine[Any, Any, Any]) -> None:
         spawned.add(asyncio.get_running_loop().create_task(work))
 
@@ -306,6 +313,7 @@ async def _walk(pipeline: Pipeline, models: StandInModels, number: int) -> str:
 def _read(traffic: Traffic, policy: Policy, rows: Sequence[Mapping[str, Any]]) -> Served:
     names = policy.tier_names
     final = [names.index(row["final_tier"]) for row in rows]
+    hedges = Counter(row["hedge"]["outcome"] for row in rows if row["hedge"] is not None)
     return Served(
         latency_ms=np.array([row["latency_ms"] for row in rows]),
         cost_usd=np.array([row["cost_usd"] for row in rows]),
@@ -314,4 +322,5 @@ def _read(traffic: Traffic, policy: Policy, rows: Sequence[Mapping[str, Any]]) -
         calls=np.array([len(row["calls"]) for row in rows]),
         moved=float(np.mean([row["route"]["reason"] == "latency_budget" for row in rows])),
         skipped=float(np.mean([row["gate"]["reason"] == "latency_budget" for row in rows])),
+        hedges={outcome: count / len(rows) for outcome, count in hedges.items()},
     )

@@ -16,7 +16,7 @@ from sizing_page import sizing_page
 
 from tiergate.cli.main import app
 from tiergate.cli.probe_file import ProbeFile, write_probe_schema
-from tiergate.decisions import CacheOutcome, GateOutcome, Reason, RouteOutcome
+from tiergate.decisions import CacheOutcome, GateOutcome, HedgeOutcome, Reason, RouteOutcome
 from tiergate.settings import Policy, write_policy_schema
 from tiergate.telemetry.names import (
     DESCRIPTIONS,
@@ -41,8 +41,8 @@ HEADER_TEXT: Mapping[Header, tuple[str, str]] = {
     Header.ROUTE_SCORE: ("probability", "P(the chosen tier's answer is good enough)"),
     Header.CONFIDENCE: ("probability", "P(the answer sent is good); absent without a signal and on a stream"),
     Header.GATE: (f"{', '.join(GateOutcome)}, {GATE_PENDING}", f"What the gate did; {GATE_PENDING} on a stream"),
-    Header.COST_USD: ("USD", "All calls of the request together; absent on a stream"),
-    Header.SAVED_USD: ("USD", "Against the baseline tier; negative when dearer; absent on a stream"),
+    Header.COST_USD: ("USD", "All calls of the request together; absent on a stream and while a hedge still runs"),
+    Header.SAVED_USD: ("USD", "Against the baseline tier; negative when dearer; absent where the cost is"),
     Header.EXPERIMENT: ("NAME=ARM", "Only for a request that takes part in an experiment"),
 }
 
@@ -164,6 +164,7 @@ def record_page() -> str:
         ("CacheOutcome", CacheOutcome),
         ("RouteOutcome", RouteOutcome),
         ("GateOutcome", GateOutcome),
+        ("HedgeOutcome", HedgeOutcome),
         ("Reason", Reason),
     ):
         text += f"\n## {title}\n\n" + ", ".join(f"`{item.value}`" for item in values) + "\n"

@@ -34,6 +34,18 @@ class GateOutcome(StrEnum):
     SKIPPED = "skipped"
 
 
+class HedgeOutcome(StrEnum):
+    """What became of a hedge: a stronger tier's call that may begin before the cheap answer is there."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    WON = "won"
+    LOST = "lost"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
 class Reason(StrEnum):
     """Why a stage did what it did, or did nothing."""
 
@@ -112,6 +124,15 @@ class Reason(StrEnum):
     LATENCY_BUDGET = "latency_budget"
     SESSION_STICKY = "session_sticky"
     FAILING_TOOL_LOOP = "failing_tool_loop"
+    # hedges
+    SLOW_CALL = "slow_call"
+    ESCALATION_LIKELY = "escalation_likely"
+    ESCALATION_UNLIKELY = "escalation_unlikely"
+    ANSWERED_IN_TIME = "answered_in_time"
+    NOT_PREDICTED = "not_predicted"
+    NO_LATENCY_BUDGET = "no_latency_budget"
+    STREAMED = "streamed"
+    SHADOW_MODE = "shadow_mode"
     # verifiers
     VERIFIER_KEPT = "verifier_kept"
     VERIFIER_REJECTED = "verifier_rejected"
@@ -255,6 +276,26 @@ class GateDecision:
     escalate_to: str | None = None
     verifier: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeDecision:
+    """Whether the stronger tier's call begins before the cheap answer is there, and how it ended.
+
+    Attributes:
+        outcome: planned or running while the request is on its way; won when the gate asked for its answer, lost when
+            nobody did, failed, cancelled with the request, or skipped.
+        reason: Why it begins, or why it does not.
+        tier: Tier that it asks; None when skipped without one.
+        after_ms: When it begins, after the start of the cheap call; None when it cannot.
+        escalation_probability: P(the cheap answer is escalated), before there is one; None when not known.
+    """
+
+    outcome: HedgeOutcome
+    reason: Reason
+    tier: str | None = None
+    after_ms: float | None = None
+    escalation_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,6 +133,7 @@ class Call:
         ms: How long the call took.
         start_ms: When the call began, counted from the request's arrival; None when not measured.
         status: "ok" or the class name of the error.
+        hedge: Whether it began before the weaker answer was there.
     """
 
     tier: str | None
@@ -147,3 +148,4 @@ class Call:
     ms: float = 0.0
     start_ms: float | None = None
     status: str = "ok"
+    hedge: bool = False

@@ -11,12 +11,13 @@ from tiergate.decisions import (
     CacheOutcome,
     GateDecision,
     GateOutcome,
+    HedgeOutcome,
     Reason,
     RouteDecision,
     RouteOutcome,
 )
 
-SETS = (CacheOutcome, RouteOutcome, GateOutcome, Reason)
+SETS = (CacheOutcome, RouteOutcome, GateOutcome, HedgeOutcome, Reason)
 DECISIONS = (
     CacheDecision(outcome=CacheOutcome.MISS, reason=Reason.NO_NEIGHBOUR),
     RouteDecision(outcome=RouteOutcome.SKIPPED, reason=Reason.DISABLED),

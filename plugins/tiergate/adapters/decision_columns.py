@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from tiergate.decisions import GateOutcome, Reason
+from tiergate.decisions import GateOutcome, HedgeOutcome, Reason
 from tiergate.errors import DecisionLogError
 
 Floats = NDArray[np.float64]
@@ -148,11 +148,22 @@ def _read_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "confidence": _number(gate.get("confidence"), np.nan),
         "tokens": sum(_number((first or {}).get(name), 0.0) for name in ("prompt_tokens", "completion_tokens")),
         "first_cost_usd": cost - sum(_number(call.get("cost_usd"), 0.0) for call in later),
-        "first_ms": latency - sum(_number(call.get("ms"), 0.0) for call in later),
+        "first_ms": latency - sum(_later_ms(row, first or {}, call) for call in later),
         "cost_usd": cost,
         "latency_ms": latency,
         "quality": _number(_section(row, "feedback").get("score"), np.nan),
     }
+
+
+def _later_ms(row: Mapping[str, Any], first: Mapping[str, Any], call: Mapping[str, Any]) -> float:
+    """Return what a later call added to the latency: of a hedge, the part after the first answer, if it was needed."""
+    took_ms = _number(call.get("ms"), 0.0)
+    if call.get("hedge") is not True:
+        return took_ms
+    if _section(row, "hedge").get("outcome") != HedgeOutcome.WON:
+        return 0.0
+    ends = [_number(one.get("start_ms"), 0.0) + _number(one.get("ms"), 0.0) for one in (first, call)]
+    return min(took_ms, max(0.0, ends[1] - ends[0]))
 
 
 def _section(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:

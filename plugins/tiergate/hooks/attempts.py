@@ -6,9 +6,10 @@ from typing import Any
 
 from tiergate.exchange import Call
 from tiergate.hooks.answer_format import FORMATS
+from tiergate.hooks.answer_parser import parse_call
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.request_parser import METADATA_KEYS
+from tiergate.hooks.request_parser import METADATA_KEYS, adapt_params, copy_containers
 
 LOGPROBS_REFUSED = "logprobs_refused"
 """Status of an attempt that the provider refused for the log-probabilities alone."""
@@ -30,6 +31,7 @@ def before_attempt(pipeline: Pipeline, kwargs: dict[str, Any], call_type: Any = 
         return None
     pipeline = pipeline.of(entry)
     entry.attempts[call_id] = pipeline.clock.monotonic()
+    entry.under_way.add(call_id)
     entry.hosts[call_id] = kwargs.get("litellm_logging_obj")
     if call_id in entry.side_calls:
         return None
@@ -61,6 +63,7 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
         return
     if call_id in entry.asked_logprobs and type(exception).__name__ in _REFUSALS:
         entry.plain_calls.add(call_id)  # the next attempt, which `retry_without_logprobs` sees to, does not ask
+    entry.under_way.discard(call_id)
     started = entry.attempts.get(call_id, entry.started)
     metadata = request_data.get(METADATA_KEYS[entry.request.endpoint])
     group = metadata.get("model_group") if isinstance(metadata, Mapping) else None
@@ -74,8 +77,55 @@ def after_failed_attempt(pipeline: Pipeline, request_data: Mapping[str, Any], ex
             start_ms=entry.since_start_ms(started),
             ms=1000 * (pipeline.clock.monotonic() - started),
             status=type(exception).__name__,
+            hedge=entry.hedged is not None and call_id == entry.hedged.call_id,
         )
     )
+
+
+async def ask_tier(pipeline: Pipeline, entry: InFlight, name: str, call_id: str, *, stream: bool = False) -> Any:
+    """Ask a stronger tier as a call of its own, with its own call id and metadata.
+
+    Args:
+        pipeline: The stages.
+        entry: The request.
+        name: The tier.
+        call_id: The call's own id, which the registry knows as the entry's.
+        stream: Whether to stream.
+
+    Raises:
+        EscalationError: The tier gave no answer.
+    """
+    tier = pipeline.policy.tier(name)
+    return await pipeline.models.ask(
+        entry.body,
+        copy_containers(entry.metadata),
+        tier.model_group,
+        call_id,
+        adapt_params(tier.params, entry.request.endpoint),
+        endpoint=entry.request.endpoint,
+        stream=stream,
+    )
+
+
+def describe_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) -> Call:
+    """Return a call that has just ended: its model, tokens, cost and time."""
+    started = entry.attempts.get(call_id, entry.started)
+    tier = entry.call_tiers.get(call_id, entry.tier)
+    return parse_call(
+        response,
+        tier=tier,
+        asked=pipeline.model_group(tier, entry.request.entry_model),
+        start_ms=entry.since_start_ms(started),
+        ms=1000 * (pipeline.clock.monotonic() - started),
+        host=entry.hosts.get(call_id),
+    )
+
+
+def note_call(pipeline: Pipeline, entry: InFlight, call: Call, call_id: str) -> None:
+    """Add a finished call to the entry."""
+    entry.under_way.discard(call_id)
+    entry.calls.append(call)
+    settle_logprobs(pipeline, entry, call_id)
 
 
 def settle_logprobs(pipeline: Pipeline, entry: InFlight, call_id: str) -> None:

@@ -13,6 +13,7 @@ from typing_extensions import override
 from tiergate.hooks.attempts import after_failed_attempt, before_attempt
 from tiergate.hooks.call_log import after_logged_call
 from tiergate.hooks.failure import after_failure
+from tiergate.hooks.hedge import start_hedge
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.post_call import after_call
 from tiergate.hooks.pre_call import before_call
@@ -40,6 +41,8 @@ class TiergateCallback(CustomLogger):
 
     @override
     async def async_pre_call_deployment_hook(self, kwargs: Any, call_type: Any) -> Any:
+        with suppressed("hedge"):
+            start_hedge(self._began_with(kwargs), kwargs)
         with suppressed("attempts"):
             return before_attempt(self._began_with(kwargs), kwargs, call_type)
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tiergate.hooks.hedge import cut_hedge, stop_waiting
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.telemetry.record import DecisionStatus
 
@@ -12,3 +13,5 @@ def after_failure(pipeline: Pipeline, request_data: Mapping[str, Any]) -> None:
     entry = pipeline.registry.find(request_data)
     if entry is not None:
         entry.status = DecisionStatus.FAILED
+        stop_waiting(entry)
+        cut_hedge(entry)

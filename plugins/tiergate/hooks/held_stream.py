@@ -11,11 +11,11 @@ from tiergate.decisions import GateDecision, GateOutcome
 from tiergate.errors import EscalationError
 from tiergate.exchange import Answer, Call, TokenLogprob
 from tiergate.hooks.answer_format import FORMATS, AnswerFormat
+from tiergate.hooks.attempts import ask_tier
 from tiergate.hooks.given_up_stream import can_log, log_given_up
 from tiergate.hooks.in_flight import CANCELLED, InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan import hindrance
-from tiergate.hooks.request_parser import adapt_params, copy_containers
 from tiergate.hooks.stream_feed import END, StreamFeed
 from tiergate.policy.confidence_gate import bypasses_gate
 from tiergate.policy.expected_cost import is_straight
@@ -144,24 +144,14 @@ async def _swap(
     if (hindered := hindrance(pipeline, entry, name, weakness=decision.reason)) is not None:
         entry.gate = escalation_skipped(decision, hindered)
         return None
-    tier = pipeline.policy.tier(name)
     pipeline.registry.alias(call_id, entry, name)
 
-    async def ask(_tier: str) -> Any:
-        upstream = await pipeline.models.ask(
-            entry.body,
-            copy_containers(entry.metadata),
-            tier.model_group,
-            call_id,
-            adapt_params(tier.params, entry.request.endpoint),
-            endpoint=entry.request.endpoint,
-            stream=True,
-        )
-        feeds.append(StreamFeed(upstream))
+    async def ask(tier: str) -> Any:
+        feeds.append(StreamFeed(await ask_tier(pipeline, entry, tier, call_id, stream=True)))
         first = await feeds[-1].get()
         if first is END:
             feeds[-1].raise_if_broken()
-            raise EscalationError(f"{tier.model_group} gave an empty stream")
+            raise EscalationError(f"{tier} gave an empty stream")
         return first
 
     asked = await pipeline.confidence_gate.escalate(decision, ask)

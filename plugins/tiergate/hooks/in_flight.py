@@ -7,12 +7,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tiergate.decisions import CacheDecision, CacheOutcome, GateDecision, Reason, RouteDecision, RouteOutcome
+from tiergate.decisions import (
+    CacheDecision,
+    CacheOutcome,
+    GateDecision,
+    HedgeDecision,
+    Reason,
+    RouteDecision,
+    RouteOutcome,
+)
 from tiergate.exchange import Call, Request
 from tiergate.hooks.request_parser import METADATA_KEYS
 from tiergate.policy.experiment import Assignment
 from tiergate.policy.money import Usage
 from tiergate.ports import StoredAnswer
+from tiergate.stages.hedged_call import HedgedCall
 from tiergate.stages.prompt_vector import PromptVector
 from tiergate.stages.semantic_cache import Ticket
 from tiergate.telemetry.names import Stage
@@ -65,6 +74,10 @@ class InFlight:
         asked_logprobs: Model that was asked for log-probabilities, by call id.
         plain_calls: Call ids that go on without asking: the provider refused them with it.
         parent: OpenTelemetry context of LiteLLM's request span, opaque here.
+        hedge: Whether the stronger tier's call begins early; None where policy has no hedge.
+        hedged: That call; None until the first call begins.
+        under_way: Call ids whose last attempt has begun and not ended.
+        ended: When the client had its answer, on the monotonic clock; None while nothing is late.
     """
 
     request: Request
@@ -102,6 +115,10 @@ class InFlight:
     parent: Any = None
     pipeline: Any = None
     answer_text: str | None = None
+    hedge: HedgeDecision | None = None
+    hedged: HedgedCall | None = None
+    under_way: set[str] = field(default_factory=set)
+    ended: float | None = None
 
     def add_stage(self, stage: Stage, began: float, ended: float) -> None:
         """Note when a stage ran, both on the monotonic clock."""

@@ -1,10 +1,11 @@
 """Where a request starts and whether it may go on: its plan, its session and its latency budget."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tiergate.decisions import Reason, RouteDecision, RouteOutcome
+from tiergate.decisions import HedgeDecision, Reason, RouteDecision, RouteOutcome
 from tiergate.exchange import Call
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
@@ -12,6 +13,7 @@ from tiergate.hooks.plan_facts import read_tier_facts, read_warm_cache
 from tiergate.hooks.session_reader import read_session, read_tool_calls
 from tiergate.policy.confidence_gate import gate_acts
 from tiergate.policy.expected_cost import decide_plan, is_straight, keeps_doubtful, strategy_of
+from tiergate.policy.hedge import HedgeFacts, decide_hedge, predict_escalation
 from tiergate.policy.latency import decide_start, fits
 from tiergate.policy.session import decide_session_tier, is_looping
 
@@ -32,13 +34,32 @@ def plan_start(pipeline: Pipeline, entry: InFlight, data: Mapping[str, Any]) -> 
     budget = budget_ms(pipeline, entry)
     if budget is None or route.tier is None or route.outcome is RouteOutcome.BYPASSED or chosen:
         return route
+    hedge = plan_hedge(pipeline, entry, route)
     tier, reason = decide_start(
         route.tier,
         _escalates_to(pipeline, entry, route),
         pipeline.latency.read(entry.request, entry.started),
         budget_ms=budget,
+        hedge_ms=math.inf if hedge is None or hedge.after_ms is None else hedge.after_ms,
     )
     return route if reason is None else replace(route, tier=tier, reason=reason, score=route.scores.get(tier))
+
+
+def plan_hedge(pipeline: Pipeline, entry: InFlight, route: RouteDecision) -> HedgeDecision | None:
+    """Return whether and when the stronger tier's call begins early; None where policy has no hedge."""
+    if pipeline.policy.latency.hedge is None:
+        return None
+    now, budget = pipeline.clock.monotonic(), budget_ms(pipeline, entry)
+    latencies = pipeline.latency.read(entry.request, now)
+    cheap = latencies.get(route.tier) if route.tier is not None else None
+    stronger = pipeline.policy.stronger_tier(route.tier) if route.tier is not None else None
+    facts = HedgeFacts(
+        cheap=cheap,
+        strong=latencies.get(stronger) if stronger is not None else None,
+        escalation_probability=predict_escalation(route, pipeline.policy, cheap, pipeline.confidence_gate.calibration),
+        budget_ms=None if budget is None else budget - entry.since_start_ms(now),
+    )
+    return decide_hedge(route, pipeline.policy, facts, stream=entry.request.stream)
 
 
 def hindrance(pipeline: Pipeline, entry: InFlight, tier: str, *, weakness: Reason) -> Reason | None:
@@ -56,10 +77,15 @@ def hindrance(pipeline: Pipeline, entry: InFlight, tier: str, *, weakness: Reaso
     budget = budget_ms(pipeline, entry)
     if budget is None:
         return None
-    now = pipeline.clock.monotonic()
+    now, hedged = pipeline.clock.monotonic(), entry.hedged
+    begins = now
+    if hedged is not None and hedged.begun is not None and hedged.serves(tier):
+        if hedged.done:
+            return None
+        begins = hedged.begun
     latency = pipeline.latency.read(entry.request, now).get(tier)
-    in_time = fits(latency, elapsed_ms=entry.since_start_ms(now), budget_ms=budget, weak=_weak_call(entry))
-    return None if in_time else Reason.LATENCY_BUDGET
+    in_time = fits(latency, elapsed_ms=entry.since_start_ms(begins), budget_ms=budget, weak=_weak_call(entry))
+    return None if in_time and entry.since_start_ms(now) <= budget else Reason.LATENCY_BUDGET
 
 
 def budget_ms(pipeline: Pipeline, entry: InFlight) -> float | None:

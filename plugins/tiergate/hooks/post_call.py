@@ -7,12 +7,12 @@ from typing import Any
 from tiergate.decisions import GateDecision, GateOutcome
 from tiergate.exchange import Answer
 from tiergate.hooks.answer_format import FORMATS
-from tiergate.hooks.answer_parser import parse_call, parse_usage
-from tiergate.hooks.attempts import settle_logprobs
+from tiergate.hooks.answer_parser import parse_usage
+from tiergate.hooks.attempts import ask_tier, describe_call, note_call
+from tiergate.hooks.hedge import settle_hedge, stop_waiting
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
 from tiergate.hooks.plan import hindrance
-from tiergate.hooks.request_parser import adapt_params, copy_containers
 from tiergate.hooks.verification import verify_answer
 from tiergate.policy.answer_confidence import UNMEASURED
 from tiergate.policy.confidence_gate import decide_better
@@ -29,6 +29,7 @@ async def after_call(pipeline: Pipeline, data: dict[str, Any], response: Any) ->
     if entry is None:
         return None
     pipeline = pipeline.of(entry)
+    stop_waiting(entry)
     final = None
     with suppressed("post_call"):
         final = await _judge_and_escalate(pipeline, entry, response)
@@ -48,7 +49,8 @@ async def _judge_and_escalate(pipeline: Pipeline, entry: InFlight, response: Any
     if entry.served is not None:
         entry.tier, entry.gate = entry.served.tier, pipeline.confidence_gate.skipped_for_hit(entry.served.confidence)
         return None
-    note_call(pipeline, entry, response, entry.request.call_id)
+    call_id = entry.request.call_id
+    note_call(pipeline, entry, describe_call(pipeline, entry, response, call_id), call_id)
     if entry.tier is None:
         entry.gate = GateDecision(outcome=GateOutcome.SKIPPED, reason=entry.route.reason)
         return None
@@ -79,41 +81,18 @@ async def _judge(pipeline: Pipeline, entry: InFlight, answer: Answer, tier: str,
 
 
 async def _ask(pipeline: Pipeline, entry: InFlight, decision: GateDecision, name: str) -> Escalation:
-    """Ask a stronger tier as a call of its own, with its own call id and metadata."""
-    tier, call_id = pipeline.policy.tier(name), str(uuid.uuid4())
+    """Ask a stronger tier, or wait for the call to it that has begun already."""
+    hedged = entry.hedged
+    if hedged is not None and hedged.serves(name):
+        asked = await pipeline.confidence_gate.escalate(decision, lambda _tier: hedged.answer())
+        settle_hedge(pipeline, entry)
+        return asked
+    call_id = str(uuid.uuid4())
     pipeline.registry.alias(call_id, entry, name)
-
-    async def ask(_tier: str) -> Any:
-        return await pipeline.models.ask(
-            entry.body,
-            copy_containers(entry.metadata),
-            tier.model_group,
-            call_id,
-            adapt_params(tier.params, entry.request.endpoint),
-            endpoint=entry.request.endpoint,
-        )
-
-    asked = await pipeline.confidence_gate.escalate(decision, ask)
+    asked = await pipeline.confidence_gate.escalate(decision, lambda tier: ask_tier(pipeline, entry, tier, call_id))
     if asked.response is not None:
-        note_call(pipeline, entry, asked.response, call_id)
+        note_call(pipeline, entry, describe_call(pipeline, entry, asked.response, call_id), call_id)
     return asked
-
-
-def note_call(pipeline: Pipeline, entry: InFlight, response: Any, call_id: str) -> None:
-    """Add a finished call to the entry: its model, tokens, cost and time."""
-    started = entry.attempts.get(call_id, entry.started)
-    tier = entry.call_tiers.get(call_id, entry.tier)
-    entry.calls.append(
-        parse_call(
-            response,
-            tier=tier,
-            asked=pipeline.model_group(tier, entry.request.entry_model),
-            start_ms=entry.since_start_ms(started),
-            ms=1000 * (pipeline.clock.monotonic() - started),
-            host=entry.hosts.get(call_id),
-        )
-    )
-    settle_logprobs(pipeline, entry, call_id)
 
 
 async def keep_answer(pipeline: Pipeline, entry: InFlight, response: Any, answer: Answer) -> None:

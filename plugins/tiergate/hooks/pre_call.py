@@ -12,9 +12,10 @@ from tiergate.errors import ControlRefusedError, ControlValueError
 from tiergate.exchange import Request
 from tiergate.hooks.attempts import may_ask_logprobs
 from tiergate.hooks.earlier_turns import parse_conversation
+from tiergate.hooks.hedge import settle_hedge
 from tiergate.hooks.in_flight import InFlight
 from tiergate.hooks.pipeline import Pipeline
-from tiergate.hooks.plan import plan_start
+from tiergate.hooks.plan import plan_hedge, plan_start
 from tiergate.hooks.record_builder import finish_record
 from tiergate.hooks.request_controls import take_controls
 from tiergate.hooks.request_parser import (
@@ -109,6 +110,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
     pipeline.registry.add(entry)
     for stale in pipeline.registry.sweep(entry.started):
         stale.status = DecisionStatus.DISCONNECTED
+        settle_hedge(pipeline, stale)
         with suppressed("decision_record"):  # another request's record is no reason to leave this one unrouted
             finish_record(stale.pipeline or pipeline, stale)
     pipeline = pipeline.of(entry)
@@ -123,6 +125,7 @@ async def _enter(pipeline: Pipeline, request: Request, data: dict[str, Any], ide
         entry.route = decide_exploration(routed, pipeline.policy, entry.decision_id)
         entry.route = plan_start(pipeline, entry, data)
         entry.add_stage(Stage.INTENT_ROUTER, looked_up, clock.monotonic())
+    entry.hedge = plan_hedge(pipeline, entry, entry.route)
     return entry
 
 

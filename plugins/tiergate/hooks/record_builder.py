@@ -14,10 +14,13 @@ from tiergate.telemetry.record import DecisionRecord, DecisionStatus, build_head
 
 
 def begin_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
-    """Write what is known when a stream's headers leave, and return the headers."""
+    """Write what is known when the headers leave before the last call has ended, and return the headers."""
     record = build_record(pipeline, entry)
     pipeline.decision_record.begin(record)
-    return build_headers(record, streaming=True)
+    if not entry.request.stream:  # nobody is to wait for a hedge: neither the same question nor the session
+        pipeline.semantic_cache.release(entry.ticket)
+        _learn_session(pipeline, entry)
+    return build_headers(record, streaming=entry.request.stream, settled=False)
 
 
 def finish_record(pipeline: Pipeline, entry: InFlight) -> dict[str, str]:
@@ -52,12 +55,13 @@ def build_record(pipeline: Pipeline, entry: InFlight) -> DecisionRecord:
         cache=entry.cache,
         route=entry.route,
         gate=entry.gate or GateDecision(outcome=GateOutcome.SKIPPED, reason=_ungated_reason(entry, failed=failed)),
+        hedge=entry.hedge,
         calls=tuple(entry.calls),
         final_tier=None if failed else entry.tier,
         cost_usd=cost_usd,
         baseline_cost_usd=baseline,
         saved_usd=saved(baseline, cost_usd),
-        latency_ms=entry.since_start_ms(pipeline.clock.monotonic()),
+        latency_ms=entry.since_start_ms(pipeline.clock.monotonic() if entry.ended is None else entry.ended),
         overhead_ms=_overhead_ms(entry),
         stage_ms=dict(entry.stage_ms),
         stage_start_ms=dict(entry.stage_start_ms),
@@ -77,10 +81,16 @@ def _overhead_ms(entry: InFlight) -> float:
 
 def _learn(pipeline: Pipeline, entry: InFlight) -> None:
     """Remember how long the tiers took, what the gate made of the first answer, and where the session stands."""
-    now = pipeline.clock.monotonic()
-    pipeline.latency.add_calls(entry.calls, now)
+    pipeline.latency.add_calls(entry.calls, pipeline.clock.monotonic())
     if entry.route.tier is not None and entry.gate is not None:
         pipeline.latency.add_outcome(entry.route.tier, entry.gate)
+    if entry.ended is None:
+        _learn_session(pipeline, entry)
+
+
+def _learn_session(pipeline: Pipeline, entry: InFlight) -> None:
+    """Remember where the session stands."""
+    now = pipeline.clock.monotonic()
     if entry.session is not None and entry.tier is not None and entry.status is DecisionStatus.OK:
         cached = next((call.cached_tokens for call in reversed(entry.calls) if call.tier == entry.tier), 0)
         pipeline.sessions.note(entry.session, entry.tier, now, cached_tokens=cached)

@@ -116,18 +116,37 @@ def mean_s(latency: TierLatency | None) -> float | None:
     return float(latency.counts @ _MIDDLES / latency.counts.sum()) / 1000
 
 
-def predict_cascade(cheap: TierLatency | None, strong: TierLatency | None, quantile: float = QUANTILE) -> float | None:
-    """Return a quantile of the time of a cascade over two tiers in milliseconds; None with too few samples."""
+def predict_cascade(
+    cheap: TierLatency | None,
+    strong: TierLatency | None,
+    quantile: float = QUANTILE,
+    *,
+    hedge_ms: float = math.inf,
+) -> float | None:
+    """Return a quantile of the time of a cascade over two tiers in milliseconds; None with too few samples.
+
+    Args:
+        cheap: How long the first tier takes.
+        strong: How long the tier takes that weak answers go to.
+        quantile: Which quantile.
+        hedge_ms: The stronger call begins after this time, even when the cheap one still runs.
+    """
     if cheap is None or strong is None or min(cheap.samples, strong.samples) < MIN_SAMPLES:
         return None
     alone, extra = _quantiles(cheap.counts), _quantiles(strong.counts)
     share = min(1.0, max(0.0, cheap.escalation_ratio))
     weights = np.repeat([1 - share, share], len(_LEVELS))
-    return _quantile(np.concatenate([alone, alone + extra]), weights, quantile)
+    escalated = np.maximum(alone, np.minimum(alone, hedge_ms) + extra)
+    return _quantile(np.concatenate([alone, escalated]), weights, quantile)
 
 
 def decide_start(
-    planned: str, stronger: str | None, latencies: dict[str, TierLatency], *, budget_ms: float | None
+    planned: str,
+    stronger: str | None,
+    latencies: dict[str, TierLatency],
+    *,
+    budget_ms: float | None,
+    hedge_ms: float = math.inf,
 ) -> tuple[str, Reason | None]:
     """Choose where a request starts so that it stays inside its budget.
 
@@ -140,13 +159,14 @@ def decide_start(
         stronger: Tier that its weak answers go to; None when nothing is escalated.
         latencies: How long each tier takes, by tier name.
         budget_ms: The budget; None for none.
+        hedge_ms: When a hedge of the planned tier begins; never by default.
 
     Returns:
         The tier to start with, and `LATENCY_BUDGET` when it is another one than planned.
     """
     if budget_ms is None or stronger is None:
         return planned, None
-    cascade = predict_cascade(latencies.get(planned), latencies.get(stronger))
+    cascade = predict_cascade(latencies.get(planned), latencies.get(stronger), hedge_ms=hedge_ms)
     cheap_ms, strong_ms = predict(latencies.get(planned)), predict(latencies.get(stronger))
     if cascade is None or cheap_ms is None or strong_ms is None or cascade <= budget_ms:
         return planned, None

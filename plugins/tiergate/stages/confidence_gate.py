@@ -98,12 +98,24 @@ class ConfidenceGate:
         if decision.outcome is not GateOutcome.ESCALATED or decision.escalate_to is None:
             return Escalation()
 
-        async def escalated(tier: str) -> Escalation:
-            return Escalation(response=await ask(tier))
+        return await self.ask_in_budget(ask(decision.escalate_to))
+
+    async def ask_in_budget(self, asking: Awaitable[Any]) -> Escalation:
+        """Wait for a stronger tier's response within the escalation budget.
+
+        Args:
+            asking: The call.
+
+        Returns:
+            The response, or the error's class when there was none.
+        """
+
+        async def escalated() -> Escalation:
+            return Escalation(response=await asking)
 
         return await fail_open(
             "confidence_gate",
-            escalated(decision.escalate_to),
+            escalated(),
             budget_ms=self.policy.confidence_gate.escalation_budget_ms,
             otherwise=lambda _reason, exc: Escalation(error=type(exc).__name__),
         )

@@ -25,6 +25,7 @@ _COUNTERS = (
     Metric.SAVED_USD,
     Metric.OVERSPENT_USD,
     Metric.ESCALATIONS,
+    Metric.HEDGES,
     Metric.CLOSED_SLICE_HITS,
     Metric.STAGE_FAILURES,
     Metric.FEEDBACK,
@@ -95,6 +96,9 @@ class DecisionMeter:
         self._observe(Metric.OVERHEAD, record.overhead_ms / 1000, {}, context)
         if record.gate.outcome is GateOutcome.ESCALATED:
             self._count(Metric.ESCALATIONS, 1, {Label.DOMAIN: domain, Label.REASON: record.gate.reason.value}, context)
+        if record.hedge is not None:
+            labels = {Label.OUTCOME: record.hedge.outcome.value, Label.REASON: record.hedge.reason.value}
+            self._count(Metric.HEDGES, 1, labels, context)
         if record.cache.reason is Reason.SLICE_CLOSED:
             self._count(Metric.CLOSED_SLICE_HITS, 1, {Label.DOMAIN: domain}, context)
 

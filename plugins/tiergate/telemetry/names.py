@@ -99,6 +99,9 @@ class Attribute(StrEnum):
     CALL_TIER = "tiergate.call.tier"
     CALL_FALLBACK_FROM = "tiergate.call.fallback_from"
     CALL_COST_USD = "tiergate.call.cost_usd"
+    CALL_HEDGE = "tiergate.call.hedge"
+    HEDGE_OUTCOME = "tiergate.hedge.outcome"
+    HEDGE_REASON = "tiergate.hedge.reason"
     LINK = "tiergate.link"
     # OpenTelemetry conventions
     OPERATION_NAME = "gen_ai.operation.name"
@@ -137,6 +140,7 @@ class Metric(StrEnum):
     SAVED_USD = "tiergate.saved_usd"
     OVERSPENT_USD = "tiergate.overspent_usd"
     ESCALATIONS = "tiergate.escalations"
+    HEDGES = "tiergate.hedges"
     CLOSED_SLICE_HITS = "tiergate.semantic_cache.closed_slice_hits"
     STAGE_FAILURES = "tiergate.stage.failures"
     STAGE_DURATION = "tiergate.stage.duration"
@@ -161,6 +165,7 @@ UNITS: Final[dict[Metric, str]] = {
     Metric.SAVED_USD: "{USD}",
     Metric.OVERSPENT_USD: "{USD}",
     Metric.ESCALATIONS: "{escalation}",
+    Metric.HEDGES: "{request}",
     Metric.CLOSED_SLICE_HITS: "{request}",
     Metric.STAGE_FAILURES: "{failure}",
     Metric.STAGE_DURATION: "s",
@@ -185,6 +190,7 @@ DESCRIPTIONS: Final[dict[Metric, str]] = {
     Metric.SAVED_USD: "Sum over requests that cost less than the baseline",
     Metric.OVERSPENT_USD: "Sum over requests that cost more than the baseline",
     Metric.ESCALATIONS: "Answers replaced by a stronger tier's",
+    Metric.HEDGES: "Requests under a policy with a hedge, by what became of it and why",
     Metric.CLOSED_SLICE_HITS: "Would-be hits that were asked anyway: too many of their slice were wrong",
     Metric.STAGE_FAILURES: "Stages that failed, so that the request went on without them",
     Metric.STAGE_DURATION: "Time spent in a stage",

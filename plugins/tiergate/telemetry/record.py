@@ -9,7 +9,16 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from tiergate.decisions import CacheDecision, GateDecision, GateOutcome, JudgeDecision, PlanCost, Reason, RouteDecision
+from tiergate.decisions import (
+    CacheDecision,
+    GateDecision,
+    GateOutcome,
+    HedgeDecision,
+    JudgeDecision,
+    PlanCost,
+    Reason,
+    RouteDecision,
+)
 from tiergate.exchange import Call
 from tiergate.ports import Vector
 from tiergate.telemetry.names import GATE_PENDING, Header, Stage
@@ -63,6 +72,7 @@ class DecisionRecord:
     cache: CacheDecision
     route: RouteDecision
     gate: GateDecision
+    hedge: HedgeDecision | None = None
     calls: Sequence[Call] = ()
     trace_id: str | None = None
     tenant: str | None = None
@@ -115,7 +125,7 @@ _LINE_NAMES: Final = tuple(f.name for f in fields(DecisionRecord) if f.name not 
 _PARTS: Final[dict[type, tuple[str, ...]]] = {
     # The error of a stage stands in `errors`, by the stage's name.
     part: tuple(f.name for f in fields(part) if f.name != "error")
-    for part in (CacheDecision, RouteDecision, PlanCost, GateDecision, Call, Feedback, JudgeDecision)
+    for part in (CacheDecision, RouteDecision, PlanCost, GateDecision, HedgeDecision, Call, Feedback, JudgeDecision)
 }
 
 
@@ -146,14 +156,16 @@ def decode_embedding(text: str) -> Vector:
     return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
 
 
-def build_headers(record: DecisionRecord, *, streaming: bool) -> dict[str, str]:
+def build_headers(record: DecisionRecord, *, streaming: bool, settled: bool = True) -> dict[str, str]:
     """Return the response headers of a decision; a header without a value is absent.
 
     Args:
         record: The decision. On a stream, what is known when the headers leave.
         streaming: Whether the answer is a stream. Then tier and score are those of routing, the gate is `pending`, and
             confidence, cost and saved are absent: the record behind the decision id has them later.
+        settled: Whether every call has ended. Cost and saved are absent until then.
     """
+    spent = settled and not streaming
     headers = {
         Header.DECISION_ID: record.decision_id,
         Header.TIER: (record.route.tier or record.final_tier) if streaming else record.final_tier,
@@ -161,8 +173,8 @@ def build_headers(record: DecisionRecord, *, streaming: bool) -> dict[str, str]:
         Header.ROUTE_SCORE: _score(record.route.score),
         Header.CONFIDENCE: None if streaming else _score(_served_confidence(record.gate)),
         Header.GATE: GATE_PENDING if streaming else record.gate.outcome.value,
-        Header.COST_USD: None if streaming else _usd(record.cost_usd),
-        Header.SAVED_USD: None if streaming else _usd(record.saved_usd),
+        Header.COST_USD: _usd(record.cost_usd) if spent else None,
+        Header.SAVED_USD: _usd(record.saved_usd) if spent else None,
         Header.EXPERIMENT: f"{record.experiment}={record.arm}" if record.experiment else None,
     }
     return {header.value: _header_text(value) for header, value in headers.items() if value is not None}
@@ -288,6 +300,11 @@ RECORD_FIELDS: Final = _described(
     ("gate.trust_from", "probability", "Upper cut in force"),
     ("gate.escalate_to", "name", "Tier to ask next; null unless the answer was too weak"),
     ("gate.verifier", "kind", "Verifier that was asked; null when none was"),
+    ("hedge.outcome", "HedgeOutcome", "What became of the hedge; `hedge` is null where policy has none"),
+    ("hedge.reason", "Reason", "Why it begins, or why it does not"),
+    ("hedge.tier", "name", "Tier that it asks; null when skipped without one"),
+    ("hedge.after_ms", "ms", "When it begins, after the start of the first call; null when it cannot"),
+    ("hedge.escalation_probability", "probability", "P(the first answer is escalated), before there is one"),
     ("calls[].tier", "name", "Tier the call was made for; null when the request passed through"),
     ("calls[].model_group", "name", "LiteLLM model group that was asked"),
     ("calls[].model", "name", "Model that answered"),
@@ -300,6 +317,7 @@ RECORD_FIELDS: Final = _described(
     ("calls[].ms", "ms", "How long it took"),
     ("calls[].start_ms", "ms after ts", "When it began; null when not measured"),
     ("calls[].status", "ok or error class", "How it ended"),
+    ("calls[].hedge", "boolean", "Whether it began before the weaker answer was there"),
     ("final_tier", "name", "Tier whose answer the client got"),
     ("cost_usd", "USD", "What the request cost, all calls together"),
     ("baseline_cost_usd", "USD", "What it would have cost on the baseline tier; null when not known"),

@@ -13,6 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Status, StatusCode, Tracer, TracerProvider
 from opentelemetry.util.types import AttributeValue
 
+from tiergate.decisions import HedgeOutcome
 from tiergate.exchange import Call
 from tiergate.telemetry import names
 from tiergate.telemetry.names import Attribute, Span, Stage
@@ -102,7 +103,7 @@ class DecisionTracer:
                 Span.CALL,
                 context=context,
                 attributes=_present(_call_facts(call)),
-                links=_escalation_links(call, previous),
+                links=_escalation_links(record, call, previous),
                 start_time=_ns(record, start_ms),
             )
             if call.status != "ok":
@@ -111,7 +112,8 @@ class DecisionTracer:
             if judged is None and call.status == "ok" and record.gate.confidence is not None:
                 judged = call
                 self._evaluate(record, trace.set_span_in_context(span, Context()), start_ms + call.ms)
-            previous = call, span.get_span_context()
+            if not _is_idle_hedge(record, call):
+                previous = call, span.get_span_context()
 
     def _evaluate(self, record: DecisionRecord, context: Context, at_ms: float) -> None:
         """Emit what the gate made of an answer, as an event of the call that gave it."""
@@ -135,9 +137,16 @@ class DecisionTracer:
         )
 
 
-def _escalation_links(call: Call, previous: tuple[Call, trace.SpanContext] | None) -> list[Link]:
+def _is_idle_hedge(record: DecisionRecord, call: Call) -> bool:
+    """Tell whether a call is a hedge that nobody asked for."""
+    return call.hedge and record.hedge is not None and record.hedge.outcome is not HedgeOutcome.WON
+
+
+def _escalation_links(
+    record: DecisionRecord, call: Call, previous: tuple[Call, trace.SpanContext] | None
+) -> list[Link]:
     """Link a call to the one before it when the tier changed: it was made to replace that answer."""
-    if previous is None or previous[0].tier == call.tier:
+    if previous is None or previous[0].tier == call.tier or _is_idle_hedge(record, call):
         return []
     return [Link(previous[1], {Attribute.LINK: names.LINK_ESCALATED_FROM})]
 
@@ -174,6 +183,8 @@ def _decision_facts(record: DecisionRecord) -> _Facts:
         Attribute.ROUTE_REASON: record.route.reason.value,
         Attribute.GATE_OUTCOME: record.gate.outcome.value,
         Attribute.GATE_REASON: record.gate.reason.value,
+        Attribute.HEDGE_OUTCOME: record.hedge.outcome.value if record.hedge else None,
+        Attribute.HEDGE_REASON: record.hedge.reason.value if record.hedge else None,
     }
 
 
@@ -230,5 +241,6 @@ def _call_facts(call: Call) -> _Facts:
         Attribute.CALL_TIER: call.tier,
         Attribute.CALL_FALLBACK_FROM: call.fallback_from,
         Attribute.CALL_COST_USD: call.cost_usd,
+        Attribute.CALL_HEDGE: call.hedge or None,
         Attribute.ERROR_TYPE: None if call.status == "ok" else call.status,
     }

@@ -47,6 +47,14 @@ def same(one: DecisionColumns, other: DecisionColumns) -> bool:
     )
 
 
+@pytest.mark.parametrize(("outcome", "first_ms"), [("won", 500.0 - 150.0), ("lost", 500.0), ("failed", 500.0)])
+def test_a_hedge_adds_to_the_latency_only_what_was_waited_for(outcome: str, first_ms: float) -> None:
+    first, early = call("simple", 1.5, 100.0), call("frontier", 7.0, 210.0)
+    calls = [first | {"start_ms": 10.0}, early | {"start_ms": 50.0, "hedge": True}]
+    columns = read_columns([row(calls=calls, hedge={"outcome": outcome}, cost_usd=8.5)])
+    assert (columns.first_ms[0], columns.first_cost_usd[0], columns.cost_usd[0]) == (first_ms, 1.5, 8.5)
+
+
 def test_a_row_s_values_are_those_of_its_first_call_and_of_all_calls() -> None:
     columns = read_columns([row()])
     assert columns.tiers[columns.tier[0]] == "simple"

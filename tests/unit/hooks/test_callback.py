@@ -8,6 +8,7 @@ import pytest
 from litellm.integrations.custom_logger import CustomLogger
 from tests.unit.hooks.conftest import KEY, UNSURE, Bench, completion, policy_of, request_data
 
+from tiergate.decisions import HedgeDecision, HedgeOutcome, Reason
 from tiergate.hooks.callback import TiergateCallback
 from tiergate.stages.confidence_gate import ConfidenceGate
 
@@ -37,6 +38,20 @@ async def test_a_request_walks_from_the_first_hook_to_the_last(bench: Bench) -> 
     assert headers is not None
     assert headers["x-tiergate-gate"] == "escalated"
     assert [call["status"] for call in bench.row["calls"]] == ["ConnectionError", "ok", "ok"]
+
+
+async def test_a_planned_hedge_begins_with_the_first_attempt(bench: Bench) -> None:
+    callback, data = TiergateCallback(lambda: bench.pipeline), request_data()
+    await callback.async_pre_call_hook(KEY, None, data, "acompletion")
+    entry = bench.entry()
+    assert entry is not None
+    entry.hedge = HedgeDecision(outcome=HedgeOutcome.PLANNED, reason=Reason.SLOW_CALL, tier="medium", after_ms=60_000.0)
+    assert entry.hedged is None
+    await callback.async_pre_call_deployment_hook(data | {"model": "openai/model-x"}, "acompletion")
+    assert entry.hedged is not None
+    await callback.async_post_call_success_hook(data, KEY, completion("Sure."))
+    await callback.async_post_call_response_headers_hook(data, KEY, completion("Sure."))
+    assert bench.row["hedge"]["reason"] == "answered_in_time"
 
 
 async def test_a_failing_request_is_recorded(bench: Bench) -> None:

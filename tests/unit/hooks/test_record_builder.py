@@ -1,5 +1,7 @@
 """From a request in flight to its record."""
 
+from dataclasses import replace
+
 from tests.unit.hooks.conftest import KEY, Bench, build_bench, completion, request_data
 
 from tiergate.hooks.post_call import after_call
@@ -64,6 +66,7 @@ async def test_the_row_at_the_start_and_at_the_end_have_one_id(bench: Bench) -> 
     await record_of(bench)
     entry = bench.entry()
     assert entry is not None
+    entry.request = replace(entry.request, stream=True)
     begun, finished = begin_record(bench.pipeline, entry), finish_record(bench.pipeline, entry)
     assert begun["x-tiergate-gate"] == "pending"
     assert finished["x-tiergate-gate"] == "trusted"

@@ -46,6 +46,14 @@ def test_too_few_times_predict_nothing() -> None:
     assert predict_cascade(enough, None) is None
 
 
+@pytest.mark.parametrize(("hedge_ms", "expected"), [(0, 500), (50, 550), (100, 600), (1e9, 600)])
+def test_a_hedge_takes_from_a_cascade_what_it_does_not_wait(hedge_ms: float, expected: float) -> None:
+    cheap, strong = latency_of([100.0] * 50, 1.0), latency_of([500.0] * 50)
+    assert predict_cascade(cheap, strong, hedge_ms=hedge_ms) == pytest.approx(expected, rel=0.05)
+    slow = latency_of([900.0] * 50, 1.0)
+    assert predict_cascade(slow, strong, hedge_ms=0) == predict(slow), "the cheap answer is waited for"
+
+
 @given(st.floats(0.0, 1.0))
 def test_a_cascade_is_predicted_where_long_answers_take_both_tiers_long(share: float) -> None:
     rng = np.random.default_rng(7)
@@ -74,6 +82,13 @@ def test_where_a_request_starts(
 ) -> None:
     latencies = {"simple": latency_of([cheap_ms] * 50), "medium": latency_of([strong_ms] * 50)}
     assert decide_start("simple", "medium", latencies, budget_ms=budget_ms) == expected
+
+
+def test_a_hedge_keeps_a_cascade_that_would_break_the_budget_without() -> None:
+    latencies = {"simple": latency_of([100.0] * 50), "medium": latency_of([300.0] * 50)}
+    assert decide_start("simple", "medium", latencies, budget_ms=350, hedge_ms=20) == ("simple", None)
+    moved = ("medium", Reason.LATENCY_BUDGET)
+    assert decide_start("simple", "medium", latencies, budget_ms=350, hedge_ms=90) == moved
 
 
 def test_what_cannot_be_predicted_is_not_changed() -> None:

@@ -84,6 +84,7 @@ def test_an_escalated_decision_in_numbers(
         "tiergate.saved_usd": {(): 0.0},
         "tiergate.overspent_usd": {(): 0.00001},
         "tiergate.escalations": {(("domain", "coding"), ("reason", "confidence_low")): 1},
+        "tiergate.hedges": {(("outcome", "skipped"), ("reason", "answered_in_time")): 1},
         "tiergate.stage.duration": {
             (("stage", "semantic_cache"),): 0.0015,
             (("stage", "intent_router"),): 0.0005,

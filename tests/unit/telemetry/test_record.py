@@ -120,6 +120,13 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
             "escalate_to": "frontier",
             "verifier": None,
         },
+        "hedge": {
+            "outcome": "skipped",
+            "reason": "answered_in_time",
+            "tier": "frontier",
+            "after_ms": 250.0,
+            "escalation_probability": 0.55,
+        },
         "calls": [
             {
                 "tier": "simple",
@@ -134,6 +141,7 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
                 "ms": 40.0,
                 "start_ms": 5.0,
                 "status": "ok",
+                "hedge": False,
             },
             {
                 "tier": "frontier",
@@ -148,6 +156,7 @@ def test_a_row_holds_every_field_and_is_json(escalated: DecisionRecord) -> None:
                 "ms": 100.0,
                 "start_ms": 46.0,
                 "status": "ok",
+                "hedge": False,
             },
         ],
         "final_tier": "frontier",
@@ -214,6 +223,13 @@ def test_an_embedding_comes_back_as_it_was(vector: np.ndarray[Any, np.dtype[np.f
     back = decode_embedding(encode_embedding(vector))
     assert back.dtype == np.float32
     assert np.array_equal(back, vector)
+
+
+def test_a_cost_that_is_not_yet_known_is_in_no_header(escalated: DecisionRecord) -> None:
+    whole = build_headers(escalated, streaming=False)
+    assert build_headers(escalated, streaming=False, settled=False) == {
+        name: value for name, value in whole.items() if name not in {"x-tiergate-cost-usd", "x-tiergate-saved-usd"}
+    }
 
 
 def test_headers_of_an_answer(escalated: DecisionRecord) -> None:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 
-from tiergate.decisions import CacheDecision, CacheOutcome, Reason
+from tiergate.decisions import CacheDecision, CacheOutcome, HedgeOutcome, Reason
 from tiergate.telemetry.names import SCHEMA_URL, Stage
 from tiergate.telemetry.parent import build_parent_context, find_trace_id
 from tiergate.telemetry.record import DecisionRecord, DecisionStatus
@@ -97,6 +97,8 @@ def test_an_escalated_decision_is_one_whole_tree(
                 **cache,
                 **route,
                 **gate,
+                "tiergate.hedge.outcome": "skipped",
+                "tiergate.hedge.reason": "answered_in_time",
             },
             "children": [
                 {
@@ -213,6 +215,26 @@ def test_a_second_try_on_the_same_tier_is_not_linked(
 ) -> None:
     DecisionTracer(provider).record(replace(escalated, calls=(escalated.calls[0], escalated.calls[0])))
     assert [span.links for span in exporter.get_finished_spans() if span.name == "tiergate.call"] == [(), ()]
+
+
+@pytest.mark.parametrize(("outcome", "linked"), [(HedgeOutcome.WON, True), (HedgeOutcome.LOST, False)])
+def test_only_a_hedge_that_was_asked_for_is_linked_to_the_answer_it_replaces(
+    escalated: DecisionRecord,
+    provider: TracerProvider,
+    exporter: InMemorySpanExporter,
+    outcome: HedgeOutcome,
+    linked: bool,  # noqa: FBT001
+) -> None:
+    assert escalated.hedge is not None
+    weak, strong = escalated.calls
+    early, last = replace(strong, hedge=True), replace(weak, tier="medium")
+    record = replace(escalated, hedge=replace(escalated.hedge, outcome=outcome), calls=(weak, early, last))
+    DecisionTracer(provider).record(record)
+    first, hedge, after = (span for span in exporter.get_finished_spans() if span.name == "tiergate.call")
+    assert [link.context for link in hedge.links] == ([first.get_span_context()] if linked else [])
+    assert [link.context for link in after.links] == [(hedge if linked else first).get_span_context()]
+    assert dict(hedge.attributes or {})["tiergate.call.hedge"] is True
+    assert "tiergate.call.hedge" not in dict(first.attributes or {})
 
 
 def test_the_callers_span_is_the_parent(
