@@ -117,8 +117,12 @@ test-vllm: $(VENV)/.torch .venv-vllm/.vllm ## The served classifier against a re
 	$(BIN)/pytest tests/vllm
 
 ROUTER_TABLES ?= ../shared/data/router
-difficulty: $(VENV)/.train ## Relearn the difficulty score behind the default classifier from the shared tables
+difficulty: $(VENV)/.train ## Relearn the difficulty public-domains score behind the default classifier from the shared tables
 	$(BIN)/python -m tiergate_classifier.difficulty --data $(ROUTER_TABLES)
+
+SHARED_DATA ?= ../shared/data
+public-domains: $(VENV)/.train ## Recompute the public rows behind the safety domains from the shared data
+	$(BIN)/python -m tiergate_classifier.public_domains --data $(SHARED_DATA)
 
 # The date of the workload, so that the same workload gives the same bytes.
 classifier: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%at -- classifier/tiergate_classifier/workload)

@@ -2,9 +2,12 @@
 
 They learn from the workload, from prompts that only carry a domain (workload/domains/*.txt: many short and odd ways to
 ask about money or law, and near misses that use the same words for other things), and from public prompts
-(`public_domains`). The cut of a domain comes from prompts that nothing was fitted on (workload/calibration/*.jsonl), sets
-by different hands in other styles: it keeps the recall on the worst of them, since the next hand writes otherwise again.
-Where those hold no prompts of a domain, it comes from training rows scored by heads that have not seen them. The held-out prompts of the tests are in neither; `assert_not_held_out` checks it.
+(`public_domains`).
+
+The cut of a domain comes from prompts that nothing was fitted on (workload/calibration/*.jsonl), sets by different
+hands in other styles: it keeps the recall on the worst of them, since the next hand writes otherwise again. Where those
+hold no prompts of a domain, it comes from training rows scored by heads that have not seen them. The held-out prompts
+of the tests are in neither; `assert_not_held_out` checks it.
 """
 
 import json
@@ -29,8 +32,8 @@ from tiergate_classifier.public_domains import FLAGS, UNSURE, PublicDomains
 from tiergate_classifier.splits import near_duplicates
 
 MIN_RECALL: Mapping[str, float] = {"finance": 0.99, "legal": 0.99, "medical": 0.98, "code": 0.95}
-"""Of each set of calibration rows; of a domain that has none there, of training rows scored by heads that have not seen
-them nor, where prompts are filed by style, their style."""
+"""Of each set of calibration rows; of a domain that has none there, of training rows scored by heads that have not
+seen them nor, where prompts are filed by style, their style."""
 
 FOLDS = 5
 WIDTH = 0.7
@@ -181,8 +184,8 @@ def fit_flags(
 
     Support vector machines with a Gaussian kernel (Cortes and Vapnik 1995) on the vector and `FEATURES_READ`, both
     sides weighing the same: a domain is many small topics, which no single direction of the vector holds. The cut
-    keeps `MIN_RECALL` of each set of calibration rows; of training rows, only those count that are not trivial (rules S:
-    "what's a 20 % tip" is about money, and no harm is done when a cheap tier says it).
+    keeps `MIN_RECALL` of each set of calibration rows; of training rows, only those count that are not trivial (rules
+    S: "what's a 20 % tip" is about money, and no harm is done when a cheap tier says it).
 
     Args:
         table: Development rows of the workload.

@@ -276,8 +276,8 @@ was found is not used: the request goes to a stronger one.
 From this P(domain) on a prompt may belong to the domain: {cut_list}. Each is the highest cut that kept
 {kept} of prompts that its head had not seen: for finance and legal, of each set in
 workload/calibration, by different hands and in other styles than the training prompts, many of the others there near
-misses on purpose; for the rest training rows, not trivial ones, scored by heads that have seen neither them nor their style. The
-false alarms are the share of the other rows there that reach the cut.
+misses on purpose; for the rest training rows, not trivial ones, scored by heads that have seen neither them nor their
+style. The false alarms are the share of the other rows there that reach the cut.
 `domain_flag_recall` and `domain_flag_false_alarms` say what it does on the test rows.
 
 ## Limits
