@@ -33,7 +33,8 @@ from tiergate_classifier.splits import near_duplicates
 
 MIN_RECALL: Mapping[str, float] = {"finance": 0.99, "legal": 0.99, "medical": 0.98, "code": 0.95}
 """Of each set of calibration rows; of a domain that has none there, of training rows scored by heads that have not
-seen them nor, where prompts are filed by style, their style."""
+seen them nor, where prompts are filed by style, their style. Trivial rows (rules S) do not count: "what's a 20 % tip" is
+about money, and no harm is done when a cheap tier says it."""
 
 FOLDS = 5
 WIDTH = 0.7
@@ -183,48 +184,36 @@ def fit_flags(
     """Fit one support vector machine per domain of `FLAGS` and choose its cut on rows that it has not seen.
 
     Support vector machines with a Gaussian kernel (Cortes and Vapnik 1995) on the vector and `FEATURES_READ`, both
-    sides weighing the same: a domain is many small topics, which no single direction of the vector holds. The cut
-    keeps `MIN_RECALL` of each set of calibration rows; of training rows, only those count that are not trivial (rules
-    S: "what's a 20 % tip" is about money, and no harm is done when a cheap tier says it).
+    sides weighing the same: a domain is many small topics, which no single direction of the vector holds.
 
     Args:
         table: Development rows of the workload.
         names: Names of the workload's domains, by index.
         more: Prompts that only carry a domain.
         public: What was computed from public prompts.
-        calibration: Prompts that no head is fitted on.
+        calibration: Prompts that no head is fitted on; their style names their set.
         head: Standardises the features.
     """
-    extra = _extra(head, np.concatenate([table.features, more.features, public.features.astype(np.float64)]))
-    vectors = np.concatenate([table.vectors, more.vectors, public.vectors.astype(np.float32)])
-    inputs = np.concatenate([vectors, extra], axis=1).astype(np.float64)
+    inputs, extra = _inputs(table, more, public, head)
     unseen = np.concatenate([calibration.vectors, _extra(head, calibration.features)], axis=1).astype(np.float64)
     claims, own = _claims(table, names, more, public), len(table.rows) + len(more.domains)
     folds = _folds((*([""] * len(table.rows)), *more.styles, *public.groups))
-    trivial = np.zeros(len(inputs), dtype=np.bool_)
-    trivial[: len(table.rows)] = [row.rule.startswith("S") for row in table.rows]
-    weights, biases, cuts, alarms = [], [], {}, {}
+    trivial = np.array([row.rule.startswith("S") for row in table.rows] + [False] * (len(inputs) - len(table.rows)))
+    sets, weights, biases, cuts, alarms = np.array(calibration.styles), [], [], {}, {}
     for place, name in enumerate(FLAGS):
-        rows = np.flatnonzero(claims[:, place] != UNSURE)
-        positive = claims[rows, place] == 1
+        positive = claims[(rows := np.flatnonzero(claims[:, place] != UNSURE)), place] == 1
         model = _fit(inputs[rows], positive)
+        weights.append(_spread(model, rows, len(inputs)))
+        biases.append(model.intercept_[0] * SHARPNESS)
         belongs = np.array([domain == name for domain in calibration.domains])
         if belongs.any():
-            scores = expit(model.decision_function(unseen) * SHARPNESS)
-            sets = np.array(calibration.styles)
-            counted, others = [belongs & (sets == one) for one in np.unique(sets[belongs])], ~belongs
+            scores, others = model.decision_function(unseen), ~belongs
+            counted = [belongs & (sets == one) for one in np.unique(sets[belongs])]
         else:
-            scores = expit(_left_out(inputs[rows], positive, folds[rows]))
-            counted, others = [positive & ~trivial[rows] & (rows < own)], ~positive
-        cuts[name] = min(recall_cut(scores[chosen].tolist(), MIN_RECALL[name]) for chosen in counted)
-        alarms[name] = round(float((scores[others] >= cuts[name]).mean()), 4)
-        weight = np.zeros(len(inputs))
-        weight[rows[model.support_]] = model.dual_coef_[0] * SHARPNESS
-        weights.append(weight)
-        biases.append(float(model.intercept_[0]) * SHARPNESS)
-    leaned_on = np.abs(weights).sum(axis=0) > 0
-    leaned_on[: len(table.rows)] = True  # they are the neighbours that have a tier
-    kept = np.flatnonzero(leaned_on)
+            scores, others = _left_out(inputs[rows], positive, folds[rows]), ~positive
+            counted = [positive & ~trivial[rows] & (rows < own)]
+        cuts[name], alarms[name] = _cut(expit(scores * SHARPNESS), counted, others, MIN_RECALL[name])
+    kept = _references(weights, len(table.rows))
     return Flags(
         weight=np.array(weights, dtype=np.float32)[:, kept],
         bias=np.array(biases, dtype=np.float32),
@@ -234,6 +223,35 @@ def fit_flags(
         cuts=cuts,
         false_alarms=alarms,
     )
+
+
+def _spread(model: SVC, rows: NDArray[np.int64], count: int) -> Floats:
+    """Return the machine's weight of each of `count` rows, of which it was fitted on some."""
+    weight = np.zeros(count)
+    weight[rows[model.support_]] = model.dual_coef_[0] * SHARPNESS
+    return weight
+
+
+def _references(weights: Sequence[Floats], table_rows: int) -> NDArray[np.int64]:
+    """Return the rows that a head leans on, and those of the table: they are the neighbours that have a tier."""
+    leaned_on = np.abs(weights).sum(axis=0) > 0
+    leaned_on[:table_rows] = True
+    return np.flatnonzero(leaned_on)
+
+
+def _cut(
+    scores: Floats, counted: Sequence[NDArray[np.bool_]], others: NDArray[np.bool_], min_recall: float
+) -> tuple[float, float]:
+    """Return the cut that keeps the recall on each set of rows that counts, and its share of false alarms."""
+    cut = min(recall_cut(scores[chosen].tolist(), min_recall) for chosen in counted)
+    return cut, round(float((scores[others] >= cut).mean()), 4)
+
+
+def _inputs(table: Table, more: DomainPrompts, public: PublicDomains, head: Head) -> tuple[Floats, NDArray[np.float32]]:
+    """Return what the machines are fitted on, shape (n, D + J), and its last J columns."""
+    extra = _extra(head, np.concatenate([table.features, more.features, public.features.astype(np.float64)]))
+    vectors = np.concatenate([table.vectors, more.vectors, public.vectors.astype(np.float32)])
+    return np.concatenate([vectors, extra], axis=1).astype(np.float64), extra
 
 
 def _extra(head: Head, features: Floats) -> NDArray[np.float32]:
@@ -272,5 +290,5 @@ def _left_out(vectors: Floats, positive: NDArray[np.bool_], fold: NDArray[np.int
     said = np.zeros(len(vectors))
     for number in range(FOLDS):
         model = _fit(vectors[fold != number], positive[fold != number])
-        said[fold == number] = model.decision_function(vectors[fold == number]) * SHARPNESS
+        said[fold == number] = model.decision_function(vectors[fold == number])
     return said

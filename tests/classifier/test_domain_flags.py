@@ -81,5 +81,5 @@ def test_everyday_requests_are_seldom_claimed() -> None:
         said = classifier.score(vector, features_of(prompt))
         claimed.append(any(said.domains[name] >= said.domain_cuts[name] for name in ("finance", "legal")))
 
-    assert len(claimed) >= 50
+    assert len(claimed) >= 40
     assert sum(claimed) / len(claimed) <= 0.35
