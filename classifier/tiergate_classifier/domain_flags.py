@@ -33,8 +33,8 @@ from tiergate_classifier.splits import near_duplicates
 
 MIN_RECALL: Mapping[str, float] = {"finance": 0.99, "legal": 0.99, "medical": 0.98, "code": 0.95}
 """Of each set of calibration rows; of a domain that has none there, of training rows scored by heads that have not
-seen them nor, where prompts are filed by style, their style. Trivial rows (rules S) do not count: "what's a 20 % tip" is
-about money, and no harm is done when a cheap tier says it."""
+seen them nor, where prompts are filed by style, their style. Trivial rows (rules S) do not count: "what's a 20 % tip"
+is about money, and no harm is done when a cheap tier says it."""
 
 FOLDS = 5
 WIDTH = 0.7
