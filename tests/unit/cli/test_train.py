@@ -64,7 +64,10 @@ def test_the_artifact_that_ships_was_measured_slice_by_slice(tiergate: Tiergate)
 
 
 def test_calibration_alone_is_a_command(tiergate: Tiergate, common: tuple[str, ...]) -> None:
-    told = json.loads(tiergate("calibrate", *common, "--out", "new", "--json").stdout)
+    # slices of 50 rows: their error is mostly luck
+    done = tiergate("calibrate", *common, "--out", "new", "--max-slice-error", "0.2", "--json")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
     assert {metric["name"] for metric in told["metrics"]} >= {"calibration_error", "quality", "cost_share"}
 
 
