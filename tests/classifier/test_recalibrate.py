@@ -29,7 +29,9 @@ def test_probabilities_fit_a_workload_that_the_artifact_has_not_seen() -> None:
 def test_an_unknown_tier_is_refused() -> None:
     artifact = load_artifact(builtin_artifact_path())
     with pytest.raises(ValueError, match="no tier of the artifact"):
-        recalibrate(artifact, np.zeros((20, 384)), np.zeros((20, len(artifact.manifest.features))), {"nope": np.zeros(20)})
+        recalibrate(
+            artifact, np.zeros((20, 384)), np.zeros((20, len(artifact.manifest.features))), {"nope": np.zeros(20)}
+        )
 
 
 def test_only_slices_with_enough_rows_are_reported() -> None:
